@@ -1,0 +1,39 @@
+"""Every default limit in one frozen value; an operator changes it, a document cannot."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on documents, templates, values, runs and requests. Sizes in bytes, times in seconds."""
+
+    document_bytes: int = 16 * 2**20
+    document_nodes: int = 1_000_000
+    document_steps: int = 10_000
+    json_depth: int = 64
+    json_nodes: int = 100_000
+    value_bytes: int = 2_000_000
+    template_source_bytes: int = 32 * 2**10
+    template_nodes: int = 2_000
+    template_depth: int = 40
+    template_value_bytes: int = 1_000_000
+    template_integer_bits: int = 4_096
+    template_operations: int = 20_000
+    template_output_bytes: int = 1_000_000
+    jsonpath_nodes: int = 100_000
+    activations: int = 100_000
+    loop_iterations: int = 1_000
+    foreach_items: int = 10_000
+    foreach_concurrency: int = 50
+    subflow_depth: int = 16
+    step_timeout: float = 300.0
+    step_timeout_max: float = 86_400.0
+    delay_max: float = 366 * 86_400.0
+    always_grace: float = 60.0
+    progress_bytes: int = 64 * 2**10
+    progress_count: int = 1_000
+    response_bytes: int = 10 * 2**20
+    redirects: int = 5
+
+
+DEFAULT_LIMITS = Limits()
