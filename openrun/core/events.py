@@ -1,0 +1,184 @@
+"""The journal's vocabulary: past-tense facts of a run, a closed union, readable for ever.
+
+Every fact has the run, the flow, its place in the run (`seq`, from 1) and when it was recorded. What can be
+derived from the facts (edge states, skips) is not stored: `StepSkipped` and `StepProgress` are shown to
+whoever watches a run and carry the seq of their cause.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from openrun.core.errors import ErrorObject
+from openrun.core.results import StepRunResult, Wait
+from openrun.core.types import RunStatus, SkipReason
+
+RULES_VERSION = 1
+"""Version of the graph semantics a run was started under."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="type", dict=True):
+    """A fact of a run; `timestamp` is aware, UTC."""
+
+    run_id: str
+    flow_id: str
+    seq: int
+    timestamp: datetime
+
+
+class StepEvent(Event, frozen=True, kw_only=True, tag=True):
+    """A fact of one activation: a step in a scope ("/" is the run itself)."""
+
+    step_id: str
+    scope: str = "/"
+
+    @property
+    def activation_id(self) -> str:
+        """Names the activation; the same over retries, crashes and replays."""
+        return activation_id(self.run_id, self.step_id, self.scope)
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure of a run: where, what, and whether the flow took care of it."""
+
+    step_id: str
+    scope: str
+    error: ErrorObject
+    handled: bool
+
+
+class FlowStarted(Event, frozen=True, kw_only=True, tag=True):
+    version: str
+    trigger: str | None
+    input: dict[str, Any] = {}
+    state: dict[str, Any] = {}
+    parent_run_id: str | None = None
+    rules: int = RULES_VERSION
+
+
+class StepStarted(StepEvent, frozen=True, kw_only=True, tag=True):
+    attempt: int = 1
+
+
+class StepCompleted(StepEvent, frozen=True, kw_only=True, tag=True):
+    result: StepRunResult
+    attempt: int = 1
+    patch: dict[str, Any] = {}
+
+    @property
+    def state_snapshot(self) -> dict[str, Any]:
+        """The run's state right after this event, computed when asked; empty for an event read from elsewhere."""
+        return _snapshot(self)
+
+
+class StepScheduled(StepEvent, frozen=True, kw_only=True, tag=True):
+    """Another attempt is due at `not_before`; `error` is what the last one failed with."""
+
+    attempt: int
+    not_before: datetime
+    error: ErrorObject
+
+
+class StepWaiting(StepEvent, frozen=True, kw_only=True, tag=True):
+    wait: Wait
+    attempt: int = 1
+
+
+class StepCancelled(StepEvent, frozen=True, kw_only=True, tag=True):
+    reason: str
+
+
+class TimerFired(Event, frozen=True, kw_only=True, tag=True):
+    """The instant a step waited for has come; without a step, the run's own deadline has."""
+
+    step_id: str | None = None
+    scope: str = "/"
+
+
+class ChildCompleted(StepEvent, frozen=True, kw_only=True, tag=True):
+    index: int
+    child_run_id: str
+    status: RunStatus
+    output: Any = None
+    error: ErrorObject | None = None
+
+
+class FlowCancelRequested(Event, frozen=True, kw_only=True, tag=True):
+    """Stop; with `hard`, the steps marked `always` are stopped too."""
+
+    reason: str = "cancelled"
+    hard: bool = False
+
+
+class FlowCompleted(Event, frozen=True, kw_only=True, tag=True):
+    status: RunStatus
+    output: Any = None
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def state_snapshot(self) -> dict[str, Any]:
+        """The run's final state, computed when asked; empty for an event read from elsewhere."""
+        return _snapshot(self)
+
+
+class StepSkipped(StepEvent, frozen=True, kw_only=True, tag=True):
+    """Shown, never stored: the step did not run. `seq` is that of the event that settled it."""
+
+    reason: SkipReason
+
+
+class StepProgress(StepEvent, frozen=True, kw_only=True, tag=True):
+    """Shown and kept for inspection, never folded: what a step reported while it ran."""
+
+    data: Any = None
+
+
+Fact = (
+    FlowStarted
+    | StepStarted
+    | StepCompleted
+    | StepScheduled
+    | StepWaiting
+    | StepCancelled
+    | TimerFired
+    | ChildCompleted
+    | FlowCancelRequested
+    | FlowCompleted
+)
+"""What a journal holds."""
+
+Shown = Fact | StepSkipped | StepProgress
+"""What a stream shows."""
+
+_SNAPSHOT = "snapshot"
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Shown] = msgspec.json.Decoder(Shown)
+
+
+def activation_id(run_id: str, step_id: str, scope: str, ordinal: int = 0) -> str:
+    """SHA-256 over run, step, scope and ordinal, 32 hex digits of it."""
+    text = f"{run_id}\n{step_id}\n{scope}\n{ordinal}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def with_snapshot(event: StepCompleted | FlowCompleted, snapshot: Callable[[int], dict[str, Any]]) -> None:
+    """Let `event.state_snapshot` be computed by `snapshot(seq)`; the link is not part of the event's data."""
+    event.__dict__[_SNAPSHOT] = snapshot
+
+
+def _snapshot(event: Event) -> dict[str, Any]:
+    compute = event.__dict__.get(_SNAPSHOT)
+    return compute(event.seq) if compute else {}
+
+
+def encode_event(event: Shown) -> bytes:
+    """The event as one line of JSON, without the line's end."""
+    return _encoder.encode(event)
+
+
+def decode_event(data: bytes | str) -> Shown:
+    """The event back from `encode_event`; raises msgspec.ValidationError for anything else."""
+    return _decoder.decode(data)

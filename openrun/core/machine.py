@@ -1,0 +1,356 @@
+"""The machine of one run: apply facts, and it says what is next. Deterministic and without any IO.
+
+Recovery, replay and running are the same act: fold the facts. Everything that can be derived from them
+(edges, skips, what is ready) is derived here and nowhere else. Owned by one task; nobody reaches into it.
+
+`ready` are the activations to start, `orders` what else is to be done, in order; `verdict` is set when the
+run has nothing left to do. What happens is fed back as the next fact.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openrun.core.errors import ErrorObject, OpenRunError
+from openrun.core.events import (
+    ChildCompleted,
+    Event,
+    Fact,
+    Failure,
+    FlowCancelRequested,
+    FlowCompleted,
+    FlowStarted,
+    StepCancelled,
+    StepCompleted,
+    StepScheduled,
+    StepStarted,
+    StepWaiting,
+    TimerFired,
+)
+from openrun.core.fans import Fans
+from openrun.core.frame import Activation, Fanout, Frame, Phase, Walk
+from openrun.core.graph import Graph
+from openrun.core.halts import Halts
+from openrun.core.joins import CANCELLED
+from openrun.core.layers import Layer
+from openrun.core.orders import Fail, Order, Resume
+from openrun.core.results import StepRunResult, TimerWake, WaitForChildren, WaitForItems
+from openrun.core.router import Router
+from openrun.core.state import StateView
+from openrun.core.types import DEFAULT_PORT, Json, OnFailure, RunStatus, StepRunStatus
+from openrun.core.verdict import Fate, failures_of, fate, first_unhandled, output_of, starved
+
+_NOBODY = (1 << 62, -1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunVerdict:
+    """How the run ends: record it as FlowCompleted."""
+
+    status: RunStatus
+    output: Json
+    failures: tuple[Failure, ...]
+
+
+class UnexpectedFact(OpenRunError):
+    """A fact that does not follow from those before it: the journal belongs to another flow, or is damaged."""
+
+
+class Machine:
+    """Folds the facts of one run."""
+
+    __slots__ = (
+        "_apply", "_fans", "_halts", "_live", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders", "ready",
+        "roots", "run_id", "seq", "status", "stop_error", "verdict",
+    )  # fmt: skip
+
+    def __init__(self, graph: Graph, run_id: str) -> None:
+        self.graph = graph
+        self.run_id = run_id
+        self.flow_id = ""
+        self.seq = 0
+        self.status = RunStatus.PENDING
+        self.roots: dict[str, Json] = {}
+        """The roots `run` and `trigger` of the state."""
+        self.orders: list[Order] = []
+        self.verdict: RunVerdict | None = None
+        self.stop_error: ErrorObject | None = None
+        """Why the run stops early, when not by a cancel."""
+        self.cancelled = False
+        self.cancel_reason = "race lost"
+        self._router = Router(graph.spec.max_activations)
+        self.ready = self._router.ready
+        self._root = Walk(graph, None, 0)
+        self._router.open_walk(self._root, None, "", Layer(None))
+        self._live: dict[Activation, None] = {}
+        self._halts = Halts(self._router, self.orders)
+        self._fans = Fans(self._router, self._halts, self.orders)
+        self._apply: dict[type[Event], Callable[[Any], None]] = {
+            FlowStarted: self._flow_started,
+            StepStarted: self._step_started,
+            StepCompleted: self._step_completed,
+            StepScheduled: self._step_scheduled,
+            StepWaiting: self._step_waiting,
+            StepCancelled: self._step_cancelled,
+            TimerFired: self._timer_fired,
+            ChildCompleted: self._child_completed,
+            FlowCancelRequested: self._cancel_requested,
+            FlowCompleted: self._flow_completed,
+        }
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    def activation(self, step_id: str, scope: str) -> Activation:
+        """The activation of a step in a scope. Raises `UnexpectedFact` if there is none."""
+        frame = self._router.frames.get(scope)
+        if frame is not None:
+            at = frame.walk.graph.index.get(step_id)
+            act = None if at is None else frame.acts.get(at)
+            if act is not None:
+                return act
+        raise UnexpectedFact(f"run {self.run_id}: there is no activation of {step_id!r} in scope {scope!r}")
+
+    def view(self, act: Activation, extra: Mapping[str, Json] | None = None) -> StateView:
+        """The state as this activation reads it."""
+        roots = self.roots if not extra else {**self.roots, **extra}
+        return StateView(act.frame, act.snapshot, roots)
+
+    def state(self) -> dict[str, Json]:
+        """The run's state now, without the roots of the engine but `steps`."""
+        view = StateView(self._root.root, self.seq, {})
+        return view.everything()
+
+    def take_skipped(self) -> list[tuple[Frame, int, int]]:
+        """Steps passed over since last asked: frame, step, edge state."""
+        skipped = self._router.skipped
+        if skipped:
+            self._router.skipped = []
+        return skipped
+
+    def frames(self) -> Mapping[str, Frame]:
+        """All frames by scope, for explaining."""
+        return self._router.frames
+
+    @property
+    def unfinished(self) -> list[Activation]:
+        """Every activation that has not ended, those of items included, oldest first."""
+        found: list[Activation] = []
+        walks = [self._root]
+        while walks:
+            walk = walks.pop()
+            found += walk.unfinished
+            walks += [inner for act in walk.unfinished if act.fanout for inner in act.fanout.walks.values()]
+        return found
+
+    # -- applying ---------------------------------------------------------------------------------
+
+    def apply(self, event: Fact) -> None:
+        """Fold the next fact. Raises `UnexpectedFact` when it does not follow; then the machine is spent."""
+        if event.seq != self.seq + 1:
+            raise UnexpectedFact(f"run {self.run_id}: fact {event.seq} came after {self.seq}")
+        if self.status.is_final:
+            raise UnexpectedFact(f"run {self.run_id} has ended; nothing follows, yet {event!r} came")
+        self.seq = event.seq
+        self._apply[type(event)](event)
+
+    def _flow_started(self, event: FlowStarted) -> None:
+        self.status = RunStatus.RUNNING
+        self.flow_id = event.flow_id
+        root = self._root
+        for key, value in event.state.items():
+            root.root.layer.write(key, value, event.seq, _NOBODY)
+        self.roots = {
+            "run": {"id": event.run_id, "flow": event.flow_id, "started_at": event.timestamp.isoformat()},
+            "trigger": {"id": event.trigger, "input": event.input},
+        }
+        if event.trigger is None:
+            entries = self.graph.entries()
+        else:
+            entries = (self.graph.index[event.trigger],)
+            self._router.rule_out(root, self.graph.reachable(entries[0]))
+        for step in entries:
+            self._router.enter(root, step)
+        self._advance(root)
+
+    def _step_started(self, event: StepStarted) -> None:
+        act = self.activation(event.step_id, event.scope)
+        if act.phase is Phase.READY:
+            self.ready.pop(act, None)
+            act.snapshot = event.seq
+            self._live[act] = None
+        elif act.phase is not Phase.SCHEDULED:
+            raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} starts twice")
+        act.phase = Phase.LIVE
+        act.attempt = event.attempt
+
+    def _step_completed(self, event: StepCompleted) -> None:
+        act = self._ending(event)
+        result = event.result
+        if result.status is StepRunStatus.SUCCESS:
+            self._write(act, event.patch, result.output)
+            act.fired = result.ports
+            if not self._router.settle_success(act, result.ports):
+                act.frame.walk.leaves[act.spec.id] = result.output
+            if act.spec.replies:
+                act.frame.walk.replied = True
+                act.frame.walk.reply = result.output
+        else:
+            self._failed(act, result)
+        self._router.discharge(act, Phase.DONE)
+        self._advance(act.frame.walk)
+
+    def _failed(self, act: Activation, result: StepRunResult) -> None:
+        error = result.error or ErrorObject(code="STEP_FAILED", message=f"step {act.spec.id!r} failed")
+        act.error = error
+        self._write(act, {}, error.to_json())
+        act.frame.walk.failures.append(act)
+        if act.spec.allow_failure and not act.frame.walk.graph.error_wired[act.step]:
+            act.fired = (DEFAULT_PORT,)
+            if not self._router.settle_success(act, act.fired):
+                act.frame.walk.leaves[act.spec.id] = error.to_json()
+        else:
+            self._router.settle_failure(act)
+
+    def _step_scheduled(self, event: StepScheduled) -> None:
+        act = self.activation(event.step_id, event.scope)
+        act.phase = Phase.SCHEDULED
+        act.error = event.error
+
+    def _step_waiting(self, event: StepWaiting) -> None:
+        act = self.activation(event.step_id, event.scope)
+        act.phase = Phase.WAITING
+        act.wait = event.wait
+        act.wake = None
+        if isinstance(event.wait, WaitForItems | WaitForChildren):
+            act.fanout = Fanout(event.wait)
+            self._fans.feed(act, act.fanout, self.seq)
+        self._advance(act.frame.walk)
+
+    def _step_cancelled(self, event: StepCancelled) -> None:
+        act = self._ending(event)
+        self._router.kill(act.frame, act.step, CANCELLED, 0)
+        self._router.discharge(act, Phase.CANCELLED)
+        self._advance(act.frame.walk)
+
+    def _timer_fired(self, event: TimerFired) -> None:
+        if event.step_id is None:
+            self._stop_run(
+                ErrorObject(
+                    code="RUN_TIMEOUT",
+                    message="the run took longer than its flow's timeout; raise `timeout`, or make it shorter",
+                )
+            )
+        else:
+            act = self.activation(event.step_id, event.scope)
+            if act.phase is not Phase.WAITING:
+                raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} waits for no timer")
+            act.phase = Phase.RESUMING
+            act.wake = TimerWake()
+            if not act.cancelling:
+                self.orders.append(Resume(act))
+        self._advance(self._root)
+
+    def _child_completed(self, event: ChildCompleted) -> None:
+        act = self.activation(event.step_id, event.scope)
+        if act.fanout is None:
+            raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} waits for no child")
+        error = None
+        if event.status is not RunStatus.SUCCEEDED:
+            error = event.error or ErrorObject(code="CHILD_FAILED", message=f"child run {event.status.value}")
+        self._fans.ended(act, act.fanout, (event.index, event.output, error), self.seq)
+        self._advance(act.frame.walk)
+
+    def _cancel_requested(self, event: FlowCancelRequested) -> None:
+        self.cancelled = True
+        self.cancel_reason = event.reason
+        self._halts.stop(self._root, cut=event.hard)
+        self._advance(self._root)
+
+    def _flow_completed(self, event: FlowCompleted) -> None:
+        self.status = event.status
+
+    # -- what follows -----------------------------------------------------------------------------
+
+    def _advance(self, walk: Walk) -> None:
+        """Follow what the last fact set going until nothing more can be derived."""
+        router = self._router
+        router.drain()
+        while router.doomed or router.raced or router.overrun or router.idle or walk.failures:
+            if router.doomed:
+                self._doom()
+            elif router.raced:
+                self._halts.bar_losers(*router.raced.pop())
+            elif router.overrun and self.stop_error is None:
+                self._stop_run(_over_limit(self.graph.spec.max_activations), cut=True)
+            elif self._cannot_be_handled(walk):
+                self.cancel_reason = "fail_fast"
+                self._halts.stop(walk, cut=False)
+            elif router.idle:
+                self._ended(router.idle.pop())
+            else:
+                break
+            router.drain()
+
+    def _doom(self) -> None:
+        for act in self._router.doomed:
+            assert act.upstream is not None
+            self.orders.append(Fail(act, act.upstream))
+        self._router.doomed.clear()
+
+    def _cannot_be_handled(self, walk: Walk) -> bool:
+        if walk.graph.spec.on_failure is not OnFailure.FAIL_FAST or walk.stopping:
+            return False
+        return any(fate(failure) is Fate.LOST for failure in walk.failures)
+
+    def _ended(self, walk: Walk) -> None:
+        if walk.busy:
+            return
+        if walk.owner is None:
+            self.verdict = self._judge(walk)
+        else:
+            error = first_unhandled(walk)
+            self._fans.item_ended(walk, output_of(walk), error, self.seq)
+
+    def _judge(self, walk: Walk) -> RunVerdict:
+        failures = failures_of(walk)
+        if self.stop_error is not None:
+            failures = (Failure(step_id="", scope="/", error=self.stop_error, handled=False), *failures)
+        if walk.open_tallies:
+            failures = (*failures, starved(walk, self._router.frames.values()))
+        lost = any(not failure.handled for failure in failures)
+        status = RunStatus.FAILED if lost else RunStatus.SUCCEEDED
+        if self.cancelled and self.stop_error is None:
+            status = RunStatus.CANCELLED
+        return RunVerdict(status=status, output=output_of(walk), failures=failures)
+
+    def _stop_run(self, error: ErrorObject, *, cut: bool = False) -> None:
+        self.stop_error = error
+        self.cancel_reason = error.code
+        self._halts.stop(self._root, cut=cut)
+
+    def _ending(self, event: StepCompleted | StepCancelled) -> Activation:
+        act = self.activation(event.step_id, event.scope)
+        if act.phase in (Phase.DONE, Phase.CANCELLED):
+            raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} ends twice")
+        act.seq = event.seq
+        self._live.pop(act, None)
+        return act
+
+    def _write(self, act: Activation, patch: Mapping[str, Json], output: Json) -> None:
+        frame = act.frame
+        live = self._live
+        readers = (next(iter(live)).snapshot, next(reversed(live)).snapshot) if live else _NOBODY
+        for key, value in patch.items():
+            frame.layer.write(key, value, self.seq, readers)
+        frame.outputs.write(act.spec.id, output, self.seq, readers)
+        while frame is not frame.walk.root and frame.parent is not None:
+            frame = frame.parent
+            frame.outputs.write(act.spec.id, output, self.seq, readers)
+
+
+def _over_limit(limit: int) -> ErrorObject:
+    message = (
+        f"the run came to {limit} activations and would go on; look for a loop without an end, "
+        "or raise `max_activations` of the flow"
+    )
+    return ErrorObject(code="ACTIVATION_LIMIT", message=message, details={"limit": limit})

@@ -1,0 +1,47 @@
+"""What a machine asks of whoever drives it, beside starting the activations that are ready."""
+
+from dataclasses import dataclass
+
+from openrun.core.errors import ErrorObject
+from openrun.core.frame import Activation
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Record that this activation failed without having run."""
+
+    act: Activation
+    error: ErrorObject
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Wake the step: what it waited for is there."""
+
+    act: Activation
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the activation and record it."""
+
+    act: Activation
+
+
+@dataclass(frozen=True, slots=True)
+class StartChild:
+    """Start the child run of this index."""
+
+    act: Activation
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelChild:
+    """Stop the child run of this index; its ChildCompleted follows."""
+
+    act: Activation
+    index: int
+
+
+Order = Fail | Resume | Cancel | StartChild | CancelChild
