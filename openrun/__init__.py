@@ -1,2 +1,129 @@
-"""OpenRun: a flow engine."""
-__version__ = "0.1.0"
+"""OpenRun: write a flow in Python or JSON, run it anywhere from one process to many."""
+
+from openrun.core.errors import (
+    ErrorObject,
+    InvalidFlow,
+    OpenRunError,
+    PermanentError,
+    RateLimited,
+    StepError,
+    TransientError,
+    ValidationError,
+)
+from openrun.core.events import (
+    ChildCompleted,
+    Failure,
+    FlowCancelRequested,
+    FlowCompleted,
+    FlowStarted,
+    StepCancelled,
+    StepCompleted,
+    StepProgress,
+    StepScheduled,
+    StepSkipped,
+    StepStarted,
+    StepWaiting,
+    TimerFired,
+)
+from openrun.core.limits import Limits
+from openrun.core.results import StepRunResult, WaitForChildren, WaitForItems, WaitUntil
+from openrun.core.retry import RetryPolicy
+from openrun.core.state import StateContainer
+from openrun.core.types import (
+    EffectClass,
+    JoinMode,
+    Losers,
+    OnFailure,
+    RunStatus,
+    StateType,
+    StepRunStatus,
+    StepType,
+)
+from openrun.definition.draft import Edge
+from openrun.flow import Flow, FlowRun, validate_flow
+from openrun.runtime.engine import Engine, Run
+from openrun.steps.base import Step, StepConfig, StepInfo
+from openrun.steps.catalog import StepCatalog
+from openrun.steps.context import StepContext
+from openrun.steps.execution.conditional import StepConditional
+from openrun.steps.execution.delay import StepDelay
+from openrun.steps.execution.fail import StepFail
+from openrun.steps.execution.foreach import StepForeach
+from openrun.steps.execution.reply import StepReply
+from openrun.steps.execution.request import StepRequest
+from openrun.steps.execution.set_state import StepSetState
+from openrun.steps.execution.subflow import StepSubflow
+from openrun.steps.execution.switch import StepSwitch
+from openrun.steps.execution.transform import StepTransform
+from openrun.steps.function import step
+from openrun.steps.triggers.event import TriggerEvent
+from openrun.steps.triggers.manual import TriggerManual
+from openrun.steps.triggers.schedule import TriggerSchedule
+from openrun.steps.triggers.webhook import TriggerWebhook
+from openrun.version import __version__
+
+__all__ = [
+    "ChildCompleted",
+    "Edge",
+    "EffectClass",
+    "Engine",
+    "ErrorObject",
+    "Failure",
+    "Flow",
+    "FlowCancelRequested",
+    "FlowCompleted",
+    "FlowRun",
+    "FlowStarted",
+    "InvalidFlow",
+    "JoinMode",
+    "Limits",
+    "Losers",
+    "OnFailure",
+    "OpenRunError",
+    "PermanentError",
+    "RateLimited",
+    "RetryPolicy",
+    "Run",
+    "RunStatus",
+    "StateContainer",
+    "StateType",
+    "Step",
+    "StepCancelled",
+    "StepCatalog",
+    "StepCompleted",
+    "StepConditional",
+    "StepConfig",
+    "StepContext",
+    "StepDelay",
+    "StepError",
+    "StepFail",
+    "StepForeach",
+    "StepInfo",
+    "StepProgress",
+    "StepReply",
+    "StepRequest",
+    "StepRunResult",
+    "StepRunStatus",
+    "StepScheduled",
+    "StepSetState",
+    "StepSkipped",
+    "StepStarted",
+    "StepSubflow",
+    "StepSwitch",
+    "StepTransform",
+    "StepType",
+    "StepWaiting",
+    "TimerFired",
+    "TransientError",
+    "TriggerEvent",
+    "TriggerManual",
+    "TriggerSchedule",
+    "TriggerWebhook",
+    "ValidationError",
+    "WaitForChildren",
+    "WaitForItems",
+    "WaitUntil",
+    "__version__",
+    "step",
+    "validate_flow",
+]

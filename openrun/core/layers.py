@@ -5,24 +5,9 @@ it reads as of; a version is kept only while an activation that has not ended co
 """
 
 from collections.abc import Iterator
-from typing import Final
 
+from openrun.core.interpolation import MISSING
 from openrun.core.types import Json
-
-
-class _Missing:
-    """There is no such value; distinct from null."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-    def __bool__(self) -> bool:
-        return False
-
-
-MISSING: Final = _Missing()
 
 
 class Version:

@@ -120,6 +120,11 @@ class Machine:
         view = StateView(self._root.root, self.seq, {})
         return view.everything()
 
+    @property
+    def stopping(self) -> bool:
+        """Nothing starts any more but the steps marked always."""
+        return self._root.stopping
+
     def take_skipped(self) -> list[tuple[Frame, int, int]]:
         """Steps passed over since last asked: frame, step, edge state."""
         skipped = self._router.skipped

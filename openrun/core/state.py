@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from openrun.core.errors import PermanentError
 from openrun.core.frame import Frame
-from openrun.core.layers import MISSING
+from openrun.core.interpolation import MISSING
 from openrun.core.strict_json import copy, plain
 from openrun.core.types import RESERVED_ROOTS, Json, StateType
 

@@ -1,0 +1,193 @@
+"""The facts a driver records, made from where the machine stands; `now` is the time of the fact."""
+
+from datetime import datetime, timedelta
+
+from openrun.core.errors import ErrorObject
+from openrun.core.events import (
+    ChildCompleted,
+    FlowCancelRequested,
+    FlowCompleted,
+    StepCancelled,
+    StepCompleted,
+    StepProgress,
+    StepScheduled,
+    StepSkipped,
+    StepStarted,
+    StepWaiting,
+    TimerFired,
+    activation_id,
+)
+from openrun.core.frame import Activation, Frame
+from openrun.core.graph import StepSpec
+from openrun.core.joins import REASONS
+from openrun.core.machine import Machine
+from openrun.core.results import Outcome, StepRunResult
+from openrun.core.retry import retry_delay
+from openrun.core.types import (
+    DEFAULT_PORT,
+    ERROR_PORT,
+    SUCCESS_PORT,
+    Json,
+    RunStatus,
+    SkipReason,
+    StepRunStatus,
+)
+
+Conclusion = StepCompleted | StepScheduled | StepWaiting | StepCancelled
+
+_DEFAULT = (DEFAULT_PORT,)
+_NO_PATCH: dict[str, Json] = {}
+
+
+class Facts:
+    """Makes the next fact of one run."""
+
+    __slots__ = ("_machine",)
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def started(self, act: Activation, now: datetime) -> StepStarted:
+        machine = self._machine
+        return StepStarted(
+            run_id=machine.run_id,
+            flow_id=machine.flow_id,
+            seq=machine.seq + 1,
+            timestamp=now,
+            step_id=act.spec.id,
+            scope=act.frame.scope,
+            attempt=act.attempt + 1,
+        )
+
+    def concluded(
+        self, act: Activation, outcome: Outcome, patch: dict[str, Json], now: datetime
+    ) -> Conclusion:
+        """What an attempt came to: completed, scheduled again, waiting or cancelled."""
+        if not isinstance(outcome, StepRunResult):
+            if act.cancelling:
+                return self.cancelled(act, now)
+            return StepWaiting(**self._step(act, now), attempt=act.attempt, wait=outcome)
+        result = checked(act.spec, outcome)
+        if result.status is StepRunStatus.ERROR:
+            patch = _NO_PATCH
+            again = None if act.cancelling else self._scheduled(act, result, now)
+            if again is not None:
+                return again
+        return self.completed(act, result, patch, now)
+
+    def completed(
+        self, act: Activation, result: StepRunResult, patch: dict[str, Json], now: datetime
+    ) -> StepCompleted:
+        machine = self._machine
+        return StepCompleted(
+            run_id=machine.run_id,
+            flow_id=machine.flow_id,
+            seq=machine.seq + 1,
+            timestamp=now,
+            step_id=act.spec.id,
+            scope=act.frame.scope,
+            attempt=act.attempt,
+            result=result,
+            patch=patch,
+        )
+
+    def cancelled(self, act: Activation, now: datetime) -> StepCancelled:
+        return StepCancelled(**self._step(act, now), reason=self._machine.cancel_reason)
+
+    def timer_fired(self, act: Activation | None, now: datetime) -> TimerFired:
+        """The timer of an activation, or the run's own deadline."""
+        if act is None:
+            return TimerFired(**self._stamp(now))
+        return TimerFired(**self._step(act, now))
+
+    def child_completed(
+        self,
+        act: Activation,
+        child: tuple[int, str],
+        end: tuple[RunStatus, Json, ErrorObject | None],
+        now: datetime,
+    ) -> ChildCompleted:
+        """`child` is its index and run id, `end` its status, output and error."""
+        index, run_id = child
+        status, output, error = end
+        return ChildCompleted(
+            **self._step(act, now),
+            index=index,
+            child_run_id=run_id,
+            status=status,
+            output=output,
+            error=error,
+        )
+
+    def cancel_requested(self, reason: str, now: datetime, *, hard: bool) -> FlowCancelRequested:
+        return FlowCancelRequested(**self._stamp(now), reason=reason, hard=hard)
+
+    def flow_completed(self, now: datetime) -> FlowCompleted:
+        """How the run ended, as the machine judged it."""
+        verdict = self._machine.verdict
+        assert verdict is not None
+        return FlowCompleted(
+            **self._stamp(now), status=verdict.status, output=verdict.output, failures=verdict.failures
+        )
+
+    def skipped(self, frame: Frame, step: int, state: int, now: datetime) -> StepSkipped:
+        """Shown, not stored: `step` was passed over because of the last fact."""
+        machine = self._machine
+        return StepSkipped(
+            run_id=machine.run_id,
+            flow_id=machine.flow_id,
+            seq=machine.seq,
+            timestamp=now,
+            step_id=frame.walk.graph.steps[step].id,
+            scope=frame.scope,
+            reason=SkipReason(REASONS[state]),
+        )
+
+    def progress(self, act: Activation, data: Json, now: datetime) -> StepProgress:
+        """Shown, not folded."""
+        return StepProgress(**{**self._step(act, now), "seq": self._machine.seq}, data=data)
+
+    def _stamp(self, now: datetime) -> dict[str, Json]:
+        machine = self._machine
+        return {
+            "run_id": machine.run_id,
+            "flow_id": machine.flow_id,
+            "seq": machine.seq + 1,
+            "timestamp": now,
+        }
+
+    def _step(self, act: Activation, now: datetime) -> dict[str, Json]:
+        return {**self._stamp(now), "step_id": act.spec.id, "scope": act.frame.scope}
+
+    def _scheduled(self, act: Activation, result: StepRunResult, now: datetime) -> StepScheduled | None:
+        error = result.error
+        if error is None or act.spec.retry is None:
+            return None
+        seed = activation_id(self._machine.run_id, act.spec.id, act.frame.scope)
+        delay = retry_delay(act.spec.retry, error, act.attempt, seed)
+        if delay is None:
+            return None
+        not_before = now + timedelta(seconds=delay)
+        return StepScheduled(
+            **self._step(act, now), attempt=act.attempt + 1, not_before=not_before, error=error
+        )
+
+
+def checked(spec: StepSpec, result: StepRunResult) -> StepRunResult:
+    """The result with `success` read as `default`, or the failure that it names a port the step lacks."""
+    ports = result.ports
+    if result.status is StepRunStatus.ERROR or (ports == _DEFAULT and DEFAULT_PORT in spec.ports):
+        return result
+    if SUCCESS_PORT in ports and SUCCESS_PORT not in spec.ports:
+        ports = tuple(DEFAULT_PORT if port == SUCCESS_PORT else port for port in ports)
+    wrong = [str(port) for port in ports if port == ERROR_PORT or port not in spec.ports]
+    if not wrong:
+        return StepRunResult.success(result.step_id, result.output, ports=ports)
+    known = ", ".join(repr(port) for port in spec.ports) or "none"
+    names = ", ".join(repr(port) for port in wrong)
+    error = ErrorObject(
+        code="INVALID_PORT",
+        message=f"step {spec.id!r} fired {names}, which it may not; its output ports are {known}",
+        details={"ports": wrong},
+    )
+    return StepRunResult.failure(result.step_id, error)

@@ -1,0 +1,34 @@
+"""Reading the past of a run from its facts: nothing here can call out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from openrun.core.events import Fact, FlowStarted, StepCompleted
+from openrun.core.graph import Graph
+from openrun.core.machine import Machine
+from openrun.core.types import Json, StepRunStatus
+
+
+def replay(graph: Graph, facts: Iterable[Fact]) -> Machine:
+    """The machine after these facts. Raises `UnexpectedFact` when they do not follow from one another."""
+    machine: Machine | None = None
+    for fact in facts:
+        if machine is None:
+            machine = Machine(graph, fact.run_id)
+        machine.apply(fact)
+    return machine or Machine(graph, "")
+
+
+def state_at(facts: Sequence[Fact], seq: int) -> dict[str, Any]:
+    """The run's state right after the fact `seq`; what items of a foreach set is theirs alone."""
+    state: dict[str, Json] = {}
+    outputs: dict[str, Json] = {}
+    for fact in facts[:seq]:
+        if isinstance(fact, FlowStarted):
+            state.update(fact.state)
+        elif isinstance(fact, StepCompleted) and "[" not in fact.scope:
+            error = fact.result.error
+            is_error = fact.result.status is StepRunStatus.ERROR and error is not None
+            outputs[fact.step_id] = error.to_json() if is_error and error else fact.result.output
+            state.update(fact.patch)
+    return {**state, "steps": outputs}

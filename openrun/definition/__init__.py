@@ -1,0 +1,1 @@
+"""Flow definitions: documents read and written, checked, and compiled to programs."""

@@ -1,0 +1,85 @@
+"""Writing a flow as its canonical document: fields in a fixed order, defaults left out, free keys sorted."""
+
+import hashlib
+import json
+from typing import Any
+
+from openrun.core.strict_json import canonical
+from openrun.core.types import DEFAULT_PORT, Json, OnFailure
+from openrun.definition.draft import SCHEMA_URL, Draft, Edge, slug
+from openrun.steps.base import Step
+from openrun.steps.catalog import StepCatalog
+
+_STEP_FIELDS = (
+    "join_mode", "losers", "retry", "timeout", "allow_failure", "always", "effect", "max_iterations", "position",
+)  # fmt: skip
+
+
+def write_document(draft: Draft, catalog: StepCatalog) -> dict[str, Json]:
+    """The document of a draft; equal drafts give equal documents."""
+    document: dict[str, Json] = {
+        "$schema": SCHEMA_URL,
+        "id": draft.id or slug(draft.name),
+        "name": draft.name,
+    }
+    if draft.description is not None:
+        document["description"] = draft.description
+    if draft.on_failure is not OnFailure.DRAIN:
+        document["on_failure"] = draft.on_failure.value
+    if draft.timeout is not None:
+        document["timeout"] = _number(draft.timeout)
+    if draft.max_activations is not None:
+        document["max_activations"] = draft.max_activations
+    document |= _sorted(draft.extensions)
+    document["steps"] = [_step(step, catalog) for step in draft.steps]
+    document["edges"] = [_edge(edge) for edge in draft.edges]
+    return document
+
+
+def document_text(document: Json) -> str:
+    """The document as people read it: two spaces of indent, a line's end at the end."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def version_of(document: Json) -> str:
+    """SHA-256 of the canonical JSON, 64 hex digits."""
+    return hashlib.sha256(canonical(document).encode()).hexdigest()
+
+
+def _step(step: Step, catalog: StepCatalog) -> dict[str, Json]:
+    written: dict[str, Json] = {"id": step.id, "type": catalog.key_of(type(step))}
+    if step.name is not None:
+        written["name"] = step.name
+    config = step.config.model_dump(mode="json", exclude_defaults=True, warnings=False)
+    if config:
+        written["config"] = _sorted_values(config)
+    dumped = step.model_dump(mode="json", include=set(_STEP_FIELDS), exclude_defaults=True, warnings=False)
+    written |= {name: _number(dumped[name]) for name in _STEP_FIELDS if name in dumped}
+    written.update(_sorted(step.extensions))
+    return written
+
+
+def _edge(edge: Edge) -> dict[str, Json]:
+    written: dict[str, Json] = {"source": edge.source}
+    if edge.source_port != DEFAULT_PORT:
+        written["source_port"] = edge.source_port
+    written["target"] = edge.target
+    written.update(_sorted(edge.extensions))
+    return written
+
+
+def _sorted_values(config: dict[str, Any]) -> dict[str, Json]:
+    return {name: _sorted(value) for name, value in config.items()}
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(each) for each in value]
+    return _number(value)
+
+
+def _number(value: Any) -> Any:
+    """Whole seconds without a fraction, so that 5 and 5.0 are written alike."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value

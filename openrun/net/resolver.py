@@ -1,0 +1,56 @@
+"""Name look-ups on threads of their own: a hanging one holds up no step, no store and no shutdown."""
+
+import asyncio
+import functools
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+LOOKUP_THREADS = 16
+
+Lookup = Callable[..., list[tuple[Any, ...]]]
+"""Has the signature of socket.getaddrinfo, and blocks like it."""
+
+
+class ThreadResolver(AbstractResolver):
+    """Resolves names by a blocking look-up in a small pool of threads."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._threads = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="openrun-dns")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """All addresses of the host; raises OSError if there is none, or the name cannot be one."""
+        ask = functools.partial(
+            self._lookup, host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+        try:
+            answers = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        except UnicodeError:
+            raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
+        if not answers:
+            raise socket.gaierror(socket.EAI_NONAME, "the name has no address")
+        return [_result(host, answer) for answer in answers]
+
+    async def close(self) -> None:
+        """Abandon look-ups that have not started; those under way are not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _result(host: str, answer: tuple[Any, ...]) -> ResolveResult:
+    family, _, protocol, _, address = answer
+    # An address with a scope keeps it in the text, where the guard sees it.
+    scope = f"%{address[3]}" if family == socket.AF_INET6 and address[3] and "%" not in address[0] else ""
+    return ResolveResult(
+        hostname=host,
+        host=f"{address[0]}{scope}",
+        port=address[1],
+        family=family,
+        proto=protocol,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )

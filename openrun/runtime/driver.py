@@ -1,0 +1,356 @@
+"""Drives one run: asks the machine what is next, does it, and tells the machine what came of it.
+
+One task owns the machine. Steps run in tasks of their own, quick built-in ones right here; what they come to,
+timers and requests from outside are put into one inbox, which only the driver reads.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, assert_never
+
+from openrun.core.events import (
+    Fact,
+    FlowCompleted,
+    FlowStarted,
+    Shown,
+    StepCompleted,
+    StepScheduled,
+    StepWaiting,
+    with_snapshot,
+)
+from openrun.core.facts import Facts
+from openrun.core.frame import Activation, Phase
+from openrun.core.machine import Machine
+from openrun.core.orders import Cancel, CancelChild, Fail, Order, Resume, StartChild
+from openrun.core.replay import state_at
+from openrun.core.results import Outcome, StepRunResult, WaitForChildren, WaitUntil
+from openrun.core.types import Json
+from openrun.definition.program import Program, StepPlan
+from openrun.runtime.attempt import Attempted, own_cancellation, resume_step, run_step, timed_out
+from openrun.runtime.children import ChildEnd, Children
+from openrun.runtime.progress import Progress
+from openrun.runtime.surroundings import Surroundings
+from openrun.runtime.watch import Deadlines
+from openrun.steps.context import StepContext
+
+_TURNS_BEFORE_YIELD = 64
+_CANCEL_GRACE = 5.0
+_RUN = None
+"""Key of the run's own deadline among those of its activations."""
+
+
+class Driver:
+    """One run, from its first event to its last."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        program: Program,
+        started: FlowStarted,
+        show: Callable[[Shown], None],
+        *,
+        depth: int = 0,
+    ) -> None:
+        self.events: list[Fact] = []
+        self.machine = Machine(program.graph, started.run_id)
+        self._facts = Facts(self.machine)
+        self._around = surroundings
+        self._program = program
+        self._started = started
+        self._show = show
+        self._clock = surroundings.clock
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._tasks: dict[Activation, asyncio.Task[None]] = {}
+        self._stopped: dict[Activation, str] = {}
+        self._contexts: dict[Activation, StepContext] = {}
+        self._limits = Deadlines[Activation | None](self._clock, self._over_time)
+        self._timers = Deadlines[Activation](self._clock, self._timer_due)
+        self._children = Children(surroundings, started.run_id, depth, self.post)
+        self._progress = Progress(surroundings.limits)
+        self._grace_set = False
+
+    # -- from outside -----------------------------------------------------------------------------
+
+    def post(self, act: Callable[[], None]) -> None:
+        """Let the driver do this at its next turn."""
+        self._inbox.append(act)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
+        """Ask the run to stop; steps marked always still run unless `hard`."""
+        self.post(lambda: self._request_cancel(reason, hard=hard))
+
+    # -- the loop ---------------------------------------------------------------------------------
+
+    async def drive(self) -> FlowCompleted:
+        """Run to the end and return its last event."""
+        try:
+            self._record(self._started)
+            if self._program.timeout is not None:
+                self._limits.set(_RUN, self._clock.monotonic() + self._program.timeout)
+            while self.machine.verdict is None:
+                await self._turn()
+            return self._finish()
+        finally:
+            self._limits.close()
+            self._timers.close()
+            await self._leave()
+
+    async def _turn(self) -> None:
+        machine = self.machine
+        turns = 0
+        while machine.ready and not self._inbox:
+            await self._start(next(iter(machine.ready)))
+            if machine.orders:
+                self._obey()
+            turns += 1
+            if turns % _TURNS_BEFORE_YIELD == 0:
+                await asyncio.sleep(0)
+        if machine.orders:
+            self._obey()
+        elif self._inbox:
+            self._inbox.popleft()()
+        elif machine.verdict is None and not machine.ready:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    def _finish(self) -> FlowCompleted:
+        event = self._facts.flow_completed(self._clock.now())
+        self._record(event)
+        return event
+
+    async def _leave(self) -> None:
+        """Nothing of this run goes on once its driver has left."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCEL_GRACE)
+        await self._children.close()
+
+    # -- recording --------------------------------------------------------------------------------
+
+    def _record(self, event: Fact) -> None:
+        machine = self.machine
+        machine.apply(event)
+        self.events.append(event)
+        if type(event) is StepCompleted or type(event) is FlowCompleted:
+            with_snapshot(event, self._snapshot)
+        self._show(event)
+        for frame, step, state in machine.take_skipped():
+            self._show(self._facts.skipped(frame, step, state, event.timestamp))
+        if machine.stopping and not self._grace_set:
+            self._set_grace()
+
+    def _snapshot(self, seq: int) -> dict[str, Json]:
+        return state_at(self.events, seq)
+
+    def _set_grace(self) -> None:
+        self._grace_set = True
+        self._limits.set(_RUN, self._clock.monotonic() + self._around.limits.always_grace)
+
+    # -- starting ---------------------------------------------------------------------------------
+
+    async def _start(self, act: Activation) -> None:
+        plan = self._plan(act)
+        self._began(act)
+        if plan.inline:
+            self._concluded(act, await run_step(plan, act, self._view(act), self._context))
+        else:
+            self._spawn(act, plan)
+
+    def _began(self, act: Activation) -> None:
+        self._record(self._facts.started(act, self._clock.now()))
+
+    def _spawn(self, act: Activation, plan: StepPlan) -> None:
+        self._limits.set(act, self._clock.monotonic() + plan.timeout)
+        self._clock.hold()
+        self._tasks[act] = asyncio.get_running_loop().create_task(self._attempt(act, plan))
+
+    async def _attempt(self, act: Activation, plan: StepPlan) -> None:
+        attempted: Attempted | None = None
+        try:
+            attempted = await run_step(plan, act, self._view(act), self._context)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling() == 0:
+                attempted = own_cancellation(act), {}
+            elif act not in self._stopped:
+                raise
+        finally:
+            self._clock.release()
+            self.post(lambda: self._attempt_ended(act, attempted))
+
+    def _attempt_ended(self, act: Activation, attempted: Attempted | None) -> None:
+        if self._tasks.pop(act, None) is None:
+            return
+        self._limits.clear(act)
+        context = self._contexts.pop(act, None)
+        stopped = self._stopped.pop(act, None)
+        if attempted is not None:
+            self._concluded(act, attempted)
+        elif stopped == "timeout":
+            seconds = self._plan(act).timeout
+            abandoned = context is not None and context.abandoned
+            self._concluded(act, (timed_out(act, seconds, abandoned=abandoned), {}))
+        else:
+            self._record(self._facts.cancelled(act, self._clock.now()))
+
+    def _plan(self, act: Activation) -> StepPlan:
+        return self._program.plans[act.frame.walk.graph][act.step]
+
+    def _view(self, act: Activation) -> Any:
+        return self.machine.view(act, self._around.secret_roots)
+
+    def _context(self, act: Activation) -> StepContext:
+        context = StepContext(
+            run_id=self.machine.run_id,
+            flow_id=self.machine.flow_id,
+            step_id=act.spec.id,
+            scope=act.frame.scope,
+            attempt=act.attempt,
+            input=self._started.input,
+            clock=self._clock.now,
+            emit=lambda data: self._emit(act, data),
+            http=self._around.http,
+        )
+        self._contexts[act] = context
+        return context
+
+    def _emit(self, act: Activation, data: Any) -> None:
+        clean = self._progress.accept(act, data)
+        self._show(self._facts.progress(act, clean, self._clock.now()))
+
+    # -- concluding -------------------------------------------------------------------------------
+
+    def _concluded(self, act: Activation, attempted: Attempted) -> None:
+        outcome, patch = attempted
+        outcome = self._redacted(self._prepared(outcome))
+        event = self._facts.concluded(act, outcome, patch, self._clock.now())
+        self._record(event)
+        if type(event) is StepCompleted:
+            return
+        if isinstance(event, StepScheduled):
+            wait = event.not_before - event.timestamp
+            self._timers.set(act, self._clock.monotonic() + wait / timedelta(seconds=1))
+        elif isinstance(event, StepWaiting) and isinstance(event.wait, WaitUntil):
+            wait = event.wait.until - event.timestamp
+            self._timers.set(act, self._clock.monotonic() + wait / timedelta(seconds=1))
+
+    def _prepared(self, outcome: Outcome) -> Outcome:
+        """Children get their run ids before the wait for them is recorded; a wait for nobody is a failure."""
+        return self._children.prepare(outcome) if isinstance(outcome, WaitForChildren) else outcome
+
+    def _redacted(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, StepRunResult) and outcome.error is not None:
+            return StepRunResult.failure(outcome.step_id, self._around.redact(outcome.error))
+        return outcome
+
+    # -- orders -----------------------------------------------------------------------------------
+
+    def _obey(self) -> None:
+        orders = self.machine.orders
+        while orders:
+            self._carry_out(orders.pop(0))
+
+    def _carry_out(self, order: Order) -> None:
+        match order:
+            case Fail(act, error):
+                result = StepRunResult.failure(act.spec.id, error)
+                self._record(self._facts.completed(act, result, {}, self._clock.now()))
+            case Resume(act):
+                self._resume(act)
+            case Cancel(act):
+                self._cancel_activation(act)
+            case StartChild(act, index):
+                self._start_child(act, index)
+            case CancelChild(act, index):
+                self._children.cancel(act, index, self.machine.cancel_reason)
+            case _:
+                assert_never(order)
+
+    def _resume(self, act: Activation) -> None:
+        plan = self._plan(act)
+        self._clock.hold()
+        self._limits.set(act, self._clock.monotonic() + plan.timeout)
+        self._tasks[act] = asyncio.get_running_loop().create_task(self._resume_attempt(act, plan))
+
+    async def _resume_attempt(self, act: Activation, plan: StepPlan) -> None:
+        attempted: Attempted | None = None
+        try:
+            attempted = await resume_step(plan, act, self._view(act))
+        except asyncio.CancelledError:
+            if act not in self._stopped:
+                raise
+        finally:
+            self._clock.release()
+            self.post(lambda: self._attempt_ended(act, attempted))
+
+    def _cancel_activation(self, act: Activation) -> None:
+        self._timers.clear(act)
+        task = self._tasks.get(act)
+        if task is None:
+            if act.phase not in (Phase.DONE, Phase.CANCELLED):
+                self._record(self._facts.cancelled(act, self._clock.now()))
+            return
+        self._stop(act, task, "cancel")
+
+    def _stop(self, act: Activation, task: asyncio.Task[None], why: str) -> None:
+        self._stopped.setdefault(act, why)
+        task.cancel()
+        self._limits.set(act, self._clock.monotonic() + _CANCEL_GRACE)
+
+    # -- time -------------------------------------------------------------------------------------
+
+    def _over_time(self, act: Activation | None) -> None:
+        self.post(lambda: self._limit_reached(act))
+
+    def _limit_reached(self, act: Activation | None) -> None:
+        if act is None:
+            self._run_limit_reached()
+            return
+        task = self._tasks.get(act)
+        if task is None:
+            return
+        if act in self._stopped:
+            # It ignores being cancelled: go on without it, and let nothing of it count.
+            (self._contexts.get(act) or self._context(act)).abandoned = True
+            self._attempt_ended(act, None)
+        else:
+            self._stop(act, task, "timeout")
+
+    def _run_limit_reached(self) -> None:
+        if self._grace_set:
+            self._request_cancel(self.machine.cancel_reason, hard=True)
+        else:
+            self._record(self._facts.timer_fired(None, self._clock.now()))
+
+    def _timer_due(self, act: Activation) -> None:
+        self.post(lambda: self._wake(act))
+
+    def _wake(self, act: Activation) -> None:
+        if act.cancelling:
+            return
+        if act.phase is Phase.SCHEDULED:
+            self._began(act)
+            self._spawn(act, self._plan(act))
+        elif act.phase is Phase.WAITING:
+            self._record(self._facts.timer_fired(act, self._clock.now()))
+
+    def _request_cancel(self, reason: str, *, hard: bool) -> None:
+        if self.machine.verdict is None:
+            self._record(self._facts.cancel_requested(reason, self._clock.now(), hard=hard))
+
+    # -- children ---------------------------------------------------------------------------------
+
+    def _start_child(self, act: Activation, index: int) -> None:
+        wait = act.wait
+        assert isinstance(wait, WaitForChildren)
+        self._children.start(act, index, wait, self._child_ended)
+
+    def _child_ended(self, act: Activation, child: tuple[int, str], end: ChildEnd) -> None:
+        self._record(self._facts.child_completed(act, child, end, self._clock.now()))

@@ -1,0 +1,222 @@
+"""An engine: what runs of flows share, and starting them."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from openrun.core.errors import InvalidFlow, PermanentError, ValidationError
+from openrun.core.events import Fact, Failure, FlowCompleted, FlowStarted, Shown
+from openrun.core.limits import DEFAULT_LIMITS, Limits
+from openrun.core.state import check_key
+from openrun.core.strict_json import plain
+from openrun.core.types import Json, RunStatus
+from openrun.definition.near import did_you_mean
+from openrun.definition.program import Program
+from openrun.net.address import AllowList
+from openrun.net.http import HttpClient
+from openrun.runtime.clock import Clock, SystemClock
+from openrun.runtime.driver import Driver
+from openrun.runtime.ids import NewRunId, uuid7
+from openrun.runtime.secrets import Redactor
+from openrun.runtime.surroundings import ChildRequest, Surroundings
+from openrun.steps.base import Step
+from openrun.steps.catalog import StepCatalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A finished run."""
+
+    run_id: str
+    flow_id: str
+    status: RunStatus
+    output: Json
+    state: Mapping[str, Json]
+    failures: tuple[Failure, ...]
+    events: tuple[Fact, ...]
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status is RunStatus.SUCCEEDED
+
+
+class Compilable(Protocol):
+    """What compiles to a program: a `Flow`."""
+
+    def program(self, catalog: StepCatalog, limits: Limits) -> Program: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How a run begins."""
+
+    trigger: str | None = None
+    input: Mapping[str, Any] | None = None
+    state: Mapping[str, Any] | None = None
+    parent_run_id: str | None = None
+    run_id: str | None = None
+    depth: int = 0
+
+
+class RunHandle:
+    """A run under way."""
+
+    __slots__ = ("_driver", "run_id", "task")
+
+    def __init__(self, driver: Driver, run_id: str) -> None:
+        self._driver = driver
+        self.run_id = run_id
+        self.task: asyncio.Task[FlowCompleted] = asyncio.get_running_loop().create_task(driver.drive())
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """Ask the run to stop; its steps marked always still run."""
+        self._driver.cancel(reason)
+
+    async def finished(self) -> Run:
+        """Wait for the end of the run."""
+        end = await asyncio.shield(self.task)
+        state = self._driver.machine.state()
+        return Run(
+            run_id=end.run_id,
+            flow_id=end.flow_id,
+            status=end.status,
+            output=end.output,
+            state=state,
+            failures=end.failures,
+            events=tuple(self._driver.events),
+        )
+
+
+class Engine:
+    """Catalogue, flows, clock, limits, allowlist, secrets and one HTTP client, shared by its runs.
+
+    `allow` are targets on private networks that requests may reach, as "host:port"; `secrets` are what
+    templates may name as `<<secrets.name>>` where a secret is accepted. Close it, or use `async with`.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalog: StepCatalog | None = None,
+        flows: Iterable[Compilable] = (),
+        clock: Clock | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        allow: Iterable[str] = (),
+        secrets: Mapping[str, str] | None = None,
+        new_run_id: NewRunId = uuid7,
+    ) -> None:
+        self.catalog = catalog or StepCatalog.builtin()
+        self.limits = limits
+        self.clock: Clock = clock or SystemClock()
+        self.flows: dict[str, Program] = {}
+        self._http = HttpClient(allow=AllowList.parse(allow))
+        self._running: set[asyncio.Task[FlowCompleted]] = set()
+        known = dict(secrets or {})
+        self._around = Surroundings(
+            clock=self.clock,
+            limits=limits,
+            http=self._http,
+            new_run_id=new_run_id,
+            secret_roots={"secrets": known} if known else {},
+            redact=Redactor(known).error,
+            missing_flow=self._missing_flow,
+            start_child=self._start_child,
+        )
+        for flow in flows:
+            self.add_flow(flow)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop what still runs and close the HTTP client; closing twice is no act."""
+        for task in list(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+        await self._http.close()
+
+    def add_flow(self, flow: Compilable) -> Program:
+        """Make a flow known under its id, for subflows. Raises `InvalidFlow` with all its faults."""
+        program = flow.program(self.catalog, self.limits)
+        self.flows[program.flow_id] = program
+        return program
+
+    def start(self, program: Program, start: Start, show: Callable[[Shown], None]) -> RunHandle:
+        """Start a run; every event is handed to `show` as it happens.
+
+        Raises `InvalidFlow` when the trigger is not one of the flow's, `PermanentError` for a payload or an
+        initial state that cannot be.
+        """
+        trigger = choose_trigger(program, start.trigger)
+        run_id = start.run_id or self._around.new_run_id()
+        started = FlowStarted(
+            run_id=run_id,
+            flow_id=program.flow_id,
+            seq=1,
+            timestamp=self.clock.now(),
+            version=program.version,
+            trigger=trigger.id,
+            input=payload_for(trigger, start.input or {}),
+            state=_initial_state(start.state or {}),
+            parent_run_id=start.parent_run_id,
+        )
+        handle = RunHandle(Driver(self._around, program, started, show, depth=start.depth), run_id)
+        self._running.add(handle.task)
+        handle.task.add_done_callback(self._running.discard)
+        return handle
+
+    def _missing_flow(self, flow: str) -> str | None:
+        if flow in self.flows:
+            return None
+        hint = did_you_mean(flow, self.flows) or "add it with Engine(flows=[...])"
+        return f"the engine knows no flow {flow!r}; {hint}"
+
+    def _start_child(self, request: ChildRequest) -> RunHandle:
+        start = Start(
+            trigger=request.trigger,
+            input={"body": request.body},
+            parent_run_id=request.parent_run_id,
+            run_id=request.run_id,
+            depth=request.depth,
+        )
+        try:
+            return self.start(self.flows[request.flow], start, lambda _event: None)
+        except InvalidFlow as error:
+            raise PermanentError(str(error), code="INVALID_TRIGGER") from None
+
+
+def choose_trigger(program: Program, trigger: str | None) -> Step:
+    """The trigger of this id, or the only one. Raises `InvalidFlow` when there is none, or no telling which."""
+    names = [step.id for step in program.triggers]
+    if trigger is None and len(names) == 1:
+        return program.triggers[0]
+    for step in program.triggers:
+        if step.id == trigger:
+            return step
+    if trigger is None:
+        message = f"the flow has {len(names)} triggers; say which one starts the run"
+        fault = ValidationError(
+            code="WHICH_TRIGGER", message=message, hint=f"one of {', '.join(map(repr, names))}"
+        )
+    else:
+        message = f"the flow has no trigger {trigger!r}"
+        fault = ValidationError(code="UNKNOWN_TRIGGER", message=message, hint=did_you_mean(trigger, names))
+    raise InvalidFlow([fault], flow=program.flow_id)
+
+
+def payload_for(trigger: Step, given: Mapping[str, Any]) -> dict[str, Json]:
+    """What the trigger hands to the run."""
+    clean: dict[str, Json] = plain(trigger.payload(plain(dict(given))))
+    return clean
+
+
+def _initial_state(given: Mapping[str, Any]) -> dict[str, Json]:
+    for key in given:
+        check_key(key)
+    clean: dict[str, Json] = plain(dict(given))
+    return clean

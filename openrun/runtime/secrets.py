@@ -1,0 +1,48 @@
+"""Keeping secrets out of what is recorded and shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from openrun.core.errors import ErrorObject
+
+_MASK = "***"
+_SHORTEST = 4
+"""Shorter values would mask innocent text."""
+
+
+class Redactor:
+    """Replaces the values of an engine's secrets wherever they stand in an error."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        # Longest first, so that a secret inside another leaves no rest of it.
+        self._values = sorted(
+            {each for each in secrets.values() if len(each) >= _SHORTEST}, key=len, reverse=True
+        )
+
+    def error(self, error: ErrorObject) -> ErrorObject:
+        if not self._values:
+            return error
+        return msgspec.structs.replace(
+            error,
+            message=self._text(error.message),
+            code=self._text(error.code),
+            details=self._data(error.details),
+        )
+
+    def _text(self, text: str) -> str:
+        for value in self._values:
+            text = text.replace(value, _MASK)
+        return text
+
+    def _data(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict):
+            return {self._text(key): self._data(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._data(each) for each in value]
+        return value

@@ -1,0 +1,51 @@
+"""What a run's driver reaches the world through: the ports, and how child runs are started."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from openrun.core.errors import ErrorObject
+from openrun.core.events import FlowCompleted
+from openrun.core.limits import Limits
+from openrun.core.types import Json
+from openrun.net.http import HttpClient
+from openrun.runtime.clock import Clock
+from openrun.runtime.ids import NewRunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildRequest:
+    """A run that another run asks for; `depth` counts the runs above it."""
+
+    flow: str
+    run_id: str
+    trigger: str | None
+    body: Json
+    parent_run_id: str
+    depth: int
+
+
+class ChildRun(Protocol):
+    """A child run under way."""
+
+    @property
+    def task(self) -> asyncio.Task[FlowCompleted]: ...
+
+    def cancel(self, reason: str = "cancelled") -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The same for all runs of an engine."""
+
+    clock: Clock
+    limits: Limits
+    http: HttpClient
+    new_run_id: NewRunId
+    secret_roots: Mapping[str, Json]
+    redact: Callable[[ErrorObject], ErrorObject]
+    missing_flow: Callable[[str], str | None]
+    """Why a flow cannot be run, or None when it can."""
+    start_child: Callable[[ChildRequest], ChildRun]
+    """Raises `StepError` when the child cannot be started."""
