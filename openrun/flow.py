@@ -53,7 +53,7 @@ class Flow:
         self._present: set[int] = set()
         self._ids: set[str] = set()
         self._counts: dict[str, int] = {}
-        self._compiled: tuple[Json, Program] | None = None
+        self._compiled: tuple[tuple[StepCatalog, Limits], Program] | None = None
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -70,6 +70,11 @@ class Flow:
         return self._draft.description
 
     @property
+    def catalog(self) -> StepCatalog:
+        """The step types this flow is read and written with."""
+        return self._catalog
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         return tuple(self._draft.steps)
 
@@ -83,8 +88,9 @@ class Flow:
             return step
         self._present.add(id(step))
         if not step.id:
-            step.id = self._free_name(self._catalog.key_of(type(step)))
+            step.named(self._free_name(self._catalog.key_of(type(step))))
         self._ids.add(step.id)
+        self._compiled = None
         self._draft.steps.append(step)
         return step
 
@@ -100,6 +106,7 @@ class Flow:
             if edge not in self._joined:
                 self._joined.add(edge)
                 self._draft.edges.append(edge)
+                self._compiled = None
 
     def add(self, *parts: Step | Path) -> Self:
         """Add steps and paths: `flow.add(hook >> check, check["true"] >> store)`."""
@@ -194,10 +201,9 @@ class Flow:
     def program(self, catalog: StepCatalog | None = None, limits: Limits = DEFAULT_LIMITS) -> Program:
         """The compiled flow. Raises `InvalidFlow` with all its errors."""
         known = catalog or self._catalog
-        document = write_document(self._draft, self._catalog)
-        if self._compiled is None or self._compiled[0] != document:
+        if self._compiled is None or self._compiled[0] != (known, limits):
             require(self._draft, known, limits=limits)
-            self._compiled = (document, compile_program(self._draft, known, limits))
+            self._compiled = ((known, limits), compile_program(self._draft, known, limits))
         return self._compiled[1]
 
     # -- running ----------------------------------------------------------------------------------
@@ -282,9 +288,10 @@ class FlowRun:
         return self
 
     async def __anext__(self) -> Shown:
-        self.start()
+        if self._handle is None:
+            self.start()
         try:
-            return await anext(self._stream)
+            return await self._stream.__anext__()
         except StopAsyncIteration:
             await self._closed()
             raise

@@ -20,7 +20,7 @@ RULES_VERSION = 1
 """Version of the graph semantics a run was started under."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="type", dict=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="type", gc=False):
     """A fact of a run; `timestamp` is aware, UTC."""
 
     run_id: str
@@ -29,7 +29,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="type
     timestamp: datetime
 
 
-class StepEvent(Event, frozen=True, kw_only=True, tag=True):
+class StepEvent(Event, frozen=True, kw_only=True, tag=True, gc=False):
     """A fact of one activation: a step in a scope ("/" is the run itself)."""
 
     step_id: str
@@ -50,7 +50,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     handled: bool
 
 
-class FlowStarted(Event, frozen=True, kw_only=True, tag=True):
+class FlowStarted(Event, frozen=True, kw_only=True, tag=True, gc=False):
     version: str
     trigger: str | None
     input: dict[str, Any] = {}
@@ -59,11 +59,11 @@ class FlowStarted(Event, frozen=True, kw_only=True, tag=True):
     rules: int = RULES_VERSION
 
 
-class StepStarted(StepEvent, frozen=True, kw_only=True, tag=True):
+class StepStarted(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     attempt: int = 1
 
 
-class StepCompleted(StepEvent, frozen=True, kw_only=True, tag=True):
+class StepCompleted(StepEvent, frozen=True, kw_only=True, tag=True, gc=True, dict=True):
     result: StepRunResult
     attempt: int = 1
     patch: dict[str, Any] = {}
@@ -74,7 +74,7 @@ class StepCompleted(StepEvent, frozen=True, kw_only=True, tag=True):
         return _snapshot(self)
 
 
-class StepScheduled(StepEvent, frozen=True, kw_only=True, tag=True):
+class StepScheduled(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     """Another attempt is due at `not_before`; `error` is what the last one failed with."""
 
     attempt: int
@@ -82,23 +82,23 @@ class StepScheduled(StepEvent, frozen=True, kw_only=True, tag=True):
     error: ErrorObject
 
 
-class StepWaiting(StepEvent, frozen=True, kw_only=True, tag=True):
+class StepWaiting(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     wait: Wait
     attempt: int = 1
 
 
-class StepCancelled(StepEvent, frozen=True, kw_only=True, tag=True):
+class StepCancelled(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     reason: str
 
 
-class TimerFired(Event, frozen=True, kw_only=True, tag=True):
+class TimerFired(Event, frozen=True, kw_only=True, tag=True, gc=False):
     """The instant a step waited for has come; without a step, the run's own deadline has."""
 
     step_id: str | None = None
     scope: str = "/"
 
 
-class ChildCompleted(StepEvent, frozen=True, kw_only=True, tag=True):
+class ChildCompleted(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     index: int
     child_run_id: str
     status: RunStatus
@@ -106,14 +106,14 @@ class ChildCompleted(StepEvent, frozen=True, kw_only=True, tag=True):
     error: ErrorObject | None = None
 
 
-class FlowCancelRequested(Event, frozen=True, kw_only=True, tag=True):
+class FlowCancelRequested(Event, frozen=True, kw_only=True, tag=True, gc=False):
     """Stop; with `hard`, the steps marked `always` are stopped too."""
 
     reason: str = "cancelled"
     hard: bool = False
 
 
-class FlowCompleted(Event, frozen=True, kw_only=True, tag=True):
+class FlowCompleted(Event, frozen=True, kw_only=True, tag=True, gc=True, dict=True):
     status: RunStatus
     output: Any = None
     failures: tuple[Failure, ...] = ()
@@ -124,13 +124,13 @@ class FlowCompleted(Event, frozen=True, kw_only=True, tag=True):
         return _snapshot(self)
 
 
-class StepSkipped(StepEvent, frozen=True, kw_only=True, tag=True):
+class StepSkipped(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     """Shown, never stored: the step did not run. `seq` is that of the event that settled it."""
 
     reason: SkipReason
 
 
-class StepProgress(StepEvent, frozen=True, kw_only=True, tag=True):
+class StepProgress(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     """Shown and kept for inspection, never folded: what a step reported while it ran."""
 
     data: Any = None

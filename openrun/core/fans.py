@@ -15,9 +15,10 @@ _NOBODY = (1 << 62, -1)
 class Fans:
     """Starts items as places fall free, and wakes the step when the last has ended."""
 
-    __slots__ = ("_halts", "_orders", "_router")
+    __slots__ = ("_halts", "_keep_items", "_orders", "_router")
 
-    def __init__(self, router: Router, halts: Halts, orders: list[Order]) -> None:
+    def __init__(self, router: Router, halts: Halts, orders: list[Order], *, keep_items: bool) -> None:
+        self._keep_items = keep_items
         self._router = router
         self._halts = halts
         self._orders = orders
@@ -47,7 +48,8 @@ class Fans:
         assert act.fanout is not None
         if walk.index not in act.fanout.running:
             return
-        self._router.close_walk(walk)
+        if not self._keep_items:
+            self._router.close_walk(walk)
         self.ended(act, act.fanout, (walk.index, output, error), seq)
 
     def ended(

@@ -26,10 +26,21 @@ class Phase(Enum):
 class Activation:
     """One execution of a step in one frame."""
 
-    __slots__ = (
-        "attempt", "cancelling", "error", "fanout", "fired", "frame", "mask",
-        "phase", "seq", "snapshot", "spec", "step", "upstream", "wait", "wake",
-    )  # fmt: skip
+    # Defaults stand on the class: most activations never set most of them, and one is made per step.
+    phase: Phase = Phase.READY
+    attempt: int = 0
+    snapshot: int = 0
+    """The state is read as of this seq."""
+    seq: int = 0
+    """The event that ended it."""
+    error: ErrorObject | None = None
+    upstream: ErrorObject | None = None
+    """Set when it fails without having run."""
+    fired: tuple[str, ...] = ()
+    cancelling: bool = False
+    wait: Wait | None = None
+    wake: Wake | None = None
+    fanout: "Fanout | None" = None
 
     def __init__(self, step: int, spec: StepSpec, frame: "Frame", mask: int) -> None:
         self.step = step
@@ -37,20 +48,6 @@ class Activation:
         self.frame = frame
         self.mask = mask
         """Bit set of the steps whose `error` firings led here."""
-        self.phase = Phase.READY
-        self.attempt = 0
-        self.snapshot = 0
-        """The state is read as of this seq."""
-        self.seq = 0
-        """The event that ended it."""
-        self.error: ErrorObject | None = None
-        self.upstream: ErrorObject | None = None
-        """Set when it fails without having run."""
-        self.fired: tuple[str, ...] = ()
-        self.cancelling = False
-        self.wait: Wait | None = None
-        self.wake: Wake | None = None
-        self.fanout: Fanout | None = None
 
     @property
     def step_id(self) -> str:
@@ -144,7 +141,7 @@ class Walk:
     """One way through one graph: the run's own, or that of one item of a foreach."""
 
     __slots__ = (
-        "busy", "cut", "failures", "graph", "index", "leaves", "open_tallies", "owner", "replied",
+        "busy", "cut", "failures", "graph", "guarded", "index", "leaves", "open_tallies", "owner", "replied",
         "reply", "root", "scopes", "stopping", "unfinished",
     )  # fmt: skip
 
@@ -165,6 +162,8 @@ class Walk:
         self.stopping = False
         self.cut = False
         """Stopping, and not even the steps marked always may start."""
+        self.guarded = False
+        """It stops, or a race in it was won: some steps may not start any more."""
 
 
 class Fanout:

@@ -4,6 +4,7 @@ Compiled once per version and shared by all its runs; nothing here changes after
 values derived from it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -66,6 +67,8 @@ class Link:
     back: int | None = None
     enters: int | None = None
     plain: bool = True
+    sole: bool = False
+    """Plain, and the only edge its target decides by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +110,7 @@ class Graph:
         index = {step.id: at for at, step in enumerate(spec.steps)}
         pairs = [(index[edge.source], index[edge.target]) for edge in spec.edges]
         regions = find_regions(len(spec.steps), pairs)
-        chains = _chains(len(spec.steps), regions)
-        links = tuple(
-            _link(at, pair, edge.port, chains, regions)
-            for at, (pair, edge) in enumerate(zip(pairs, spec.edges, strict=True))
-        )
+        links = _links(spec, pairs, regions)
         out = _group(len(spec.steps), links, by_target=False)
         return cls(
             spec=spec,
@@ -122,7 +121,7 @@ class Graph:
             inner=_group(len(spec.steps), [k for k in links if k.back is None and k.enters is None]),
             inputs=_group(len(spec.steps), [k for k in links if k.enters is not None]),
             loops=_loops(regions, links, spec),
-            home=tuple(chain[0] if chain else None for chain in chains),
+            home=tuple(chain[0] if chain else None for chain in _chains(len(spec.steps), regions)),
             error_wired=tuple(any(link.port == ERROR_PORT for link in each) for each in out),
             bodies={at: cls.compile(step.body) for at, step in enumerate(spec.steps) if step.body},
             protected=_protected(spec, links),
@@ -203,26 +202,40 @@ def _chains(size: int, regions: Sequence[Region]) -> list[tuple[int, ...]]:
     return chains
 
 
-def _link(
-    at: int, pair: tuple[int, int], port: str, chains: list[tuple[int, ...]], regions: Sequence[Region]
-) -> Link:
-    source, target = pair
-    if not chains[source] and not chains[target]:
-        return Link(index=at, source=source, port=port, target=target)
-    exits = tuple(region for region in chains[source] if region not in chains[target])
-    enters = [region for region in chains[target] if region not in chains[source]]
-    common = next((region for region in chains[source] if region in chains[target]), None)
-    back = common if common is not None and target in regions[common].headers else None
-    return Link(
-        index=at,
-        source=source,
-        port=port,
-        target=target,
-        exits=exits,
-        back=back,
-        enters=enters[0] if enters else None,
-        plain=not exits and back is None and not enters,
-    )
+def _links(spec: GraphSpec, pairs: list[tuple[int, int]], regions: Sequence[Region]) -> tuple[Link, ...]:
+    chains = _chains(len(spec.steps), regions)
+    arity = Counter(target for _source, target in pairs)
+    links = []
+    for at, ((source, target), edge) in enumerate(zip(pairs, spec.edges, strict=True)):
+        exits, back, enters = _crossing(chains[source], chains[target], target, regions)
+        plain = not exits and back is None and enters is None
+        links.append(
+            Link(
+                index=at,
+                source=source,
+                port=edge.port,
+                target=target,
+                exits=exits,
+                back=back,
+                enters=enters,
+                plain=plain,
+                sole=plain and arity[target] == 1,
+            )
+        )
+    return tuple(links)
+
+
+def _crossing(
+    source: tuple[int, ...], target: tuple[int, ...], step: int, regions: Sequence[Region]
+) -> tuple[tuple[int, ...], int | None, int | None]:
+    """The regions an edge leaves, the one it repeats and the one it enters, by the chains of its ends."""
+    if not source and not target:
+        return (), None, None
+    exits = tuple(region for region in source if region not in target)
+    enters = next((region for region in target if region not in source), None)
+    common = next((region for region in source if region in target), None)
+    back = common if common is not None and step in regions[common].headers else None
+    return exits, back, enters
 
 
 def _group(size: int, links: Sequence[Link], *, by_target: bool = True) -> tuple[tuple[Link, ...], ...]:

@@ -18,7 +18,7 @@ class Halts:
 
     def stop(self, walk: Walk, *, cut: bool) -> None:
         """Nothing of this walk starts any more but the steps marked always; with `cut`, not even those."""
-        walk.stopping = True
+        walk.stopping = walk.guarded = True
         walk.cut = walk.cut or cut
         for act in list(walk.unfinished):
             if walk.cut or act.step not in walk.graph.protected:
@@ -28,6 +28,7 @@ class Halts:
         """The race at `join` is won: the branches that lead only there stop, and do not start again."""
         losers = frame.walk.graph.losers(join)
         frame.barred |= losers
+        frame.walk.guarded = True
         for act in list(frame.walk.unfinished):
             if act.step in losers and _belongs(act.frame, frame):
                 self.cancel(act, cut=False)

@@ -5,20 +5,20 @@ it reads as of; a version is kept only while an activation that has not ended co
 """
 
 from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 
 from openrun.core.interpolation import MISSING
 from openrun.core.types import Json
 
 
-class Version:
+class Version(msgspec.Struct, gc=False):
     """A value as written at `seq`, and the version before it where that may still be read."""
 
-    __slots__ = ("older", "seq", "value")
-
-    def __init__(self, seq: int, value: Json, older: "Version | None") -> None:
-        self.seq = seq
-        self.value = value
-        self.older = older
+    seq: int
+    value: Any
+    older: "Version | None"
 
 
 class Layer:

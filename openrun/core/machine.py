@@ -57,14 +57,14 @@ class UnexpectedFact(OpenRunError):
 
 
 class Machine:
-    """Folds the facts of one run."""
+    """Folds the facts of one run; with `keep_items` the frames of ended items stay, for explaining."""
 
     __slots__ = (
         "_apply", "_fans", "_halts", "_live", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders", "ready",
-        "roots", "run_id", "seq", "status", "stop_error", "verdict",
+        "roots", "run_id", "seq", "skipped", "status", "stop_error", "verdict",
     )  # fmt: skip
 
-    def __init__(self, graph: Graph, run_id: str) -> None:
+    def __init__(self, graph: Graph, run_id: str, *, keep_items: bool = False) -> None:
         self.graph = graph
         self.run_id = run_id
         self.flow_id = ""
@@ -80,11 +80,12 @@ class Machine:
         self.cancel_reason = "race lost"
         self._router = Router(graph.spec.max_activations)
         self.ready = self._router.ready
+        self.skipped = self._router.skipped
         self._root = Walk(graph, None, 0)
         self._router.open_walk(self._root, None, "", Layer(None))
         self._live: dict[Activation, None] = {}
         self._halts = Halts(self._router, self.orders)
-        self._fans = Fans(self._router, self._halts, self.orders)
+        self._fans = Fans(self._router, self._halts, self.orders, keep_items=keep_items)
         self._apply: dict[type[Event], Callable[[Any], None]] = {
             FlowStarted: self._flow_started,
             StepStarted: self._step_started,
@@ -127,10 +128,9 @@ class Machine:
 
     def take_skipped(self) -> list[tuple[Frame, int, int]]:
         """Steps passed over since last asked: frame, step, edge state."""
-        skipped = self._router.skipped
-        if skipped:
-            self._router.skipped = []
-        return skipped
+        found = self.skipped[:]
+        self.skipped.clear()
+        return found
 
     def frames(self) -> Mapping[str, Frame]:
         """All frames by scope, for explaining."""
@@ -190,19 +190,20 @@ class Machine:
 
     def _step_completed(self, event: StepCompleted) -> None:
         act = self._ending(event)
+        walk = act.frame.walk
         result = event.result
         if result.status is StepRunStatus.SUCCESS:
             self._write(act, event.patch, result.output)
             act.fired = result.ports
             if not self._router.settle_success(act, result.ports):
-                act.frame.walk.leaves[act.spec.id] = result.output
+                walk.leaves[act.spec.id] = result.output
             if act.spec.replies:
-                act.frame.walk.replied = True
-                act.frame.walk.reply = result.output
+                walk.replied = True
+                walk.reply = result.output
         else:
             self._failed(act, result)
         self._router.discharge(act, Phase.DONE)
-        self._advance(act.frame.walk)
+        self._advance(walk)
 
     def _failed(self, act: Activation, result: StepRunResult) -> None:
         error = result.error or ErrorObject(code="STEP_FAILED", message=f"step {act.spec.id!r} failed")

@@ -11,7 +11,7 @@ from openrun.core.types import DEFAULT_PORT, OnItemError, StepRunStatus
 _DEFAULT_PORTS = (DEFAULT_PORT,)
 
 
-class StepRunResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StepRunResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How an activation ended: success with the ports it fires and its output, or an error."""
 
     status: StepRunStatus
@@ -73,6 +73,7 @@ class WaitForItems(msgspec.Struct, frozen=True, kw_only=True, tag="items"):
 class WaitForChildren(msgspec.Struct, frozen=True, kw_only=True, tag="children"):
     """Run a named flow once per input, `concurrency` at once, then wake the step.
 
+    An input is the payload of the flow's trigger.
     `run_ids` are given by the engine when it records the wait, one per input.
     """
 

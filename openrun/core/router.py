@@ -19,6 +19,8 @@ from openrun.core.joins import CANCELLED, CAUGHT, FAILED, FIRED, NOT_TAKEN, SKIP
 from openrun.core.layers import Layer
 from openrun.core.types import ERROR_PORT, JoinMode, Losers
 
+_SETTLED = tuple((state, 0) for state in range(FAILED + 1))
+"""Shared, since nearly all edges settle without anybody having caught: a run keeps one per edge."""
 _ALL_MODES = frozenset({JoinMode.ALL_SUCCESS, JoinMode.ALL_DONE})
 
 
@@ -102,7 +104,11 @@ class Router:
 
     def follow(self, frame: Frame, link: Link, state: int, mask: int) -> None:
         """Settle `link`, which leaves a step of `frame`, in the frame of its target."""
-        if link.plain:
+        if link.sole and state == FIRED and not frame.watch:
+            # The most common edge there is needs no list: nothing but its target hears of it.
+            frame.edges[link.index] = (state, mask) if mask else _SETTLED[state]
+            self._run(frame, link.target, mask)
+        elif link.plain:
             self.todo.append((frame, link, state, mask))
         elif link.exits:
             self._leave(round_of(frame, link.exits[0]), link, state, mask)
@@ -130,7 +136,7 @@ class Router:
             self.todo.append((frame, link, state, mask))
 
     def _repeat(self, around: Round, frame: Frame, link: Link, state: int, mask: int) -> None:
-        if state == FIRED and _barred(around.frame, link.target):
+        if state == FIRED and frame.walk.guarded and _barred(around.frame, link.target):
             state = CANCELLED
         if state == FIRED and around.iterations >= around.loop.limit:
             self._refuse(around, frame, link)
@@ -172,7 +178,7 @@ class Router:
     def _arrive(self, frame: Frame, link: Link, state: int, mask: int) -> None:
         first = link.index not in frame.edges
         if first:
-            frame.edges[link.index] = (state, mask)
+            frame.edges[link.index] = (state, mask) if mask else _SETTLED[state]
             for watcher, step in frame.watch.pop(link.index, ()):
                 self._count(watcher, step, state, mask, own=False)
         place = frame
@@ -186,8 +192,6 @@ class Router:
         if not first:
             if graph.steps[step].join_mode is JoinMode.NO_WAIT and not graph.steps[step].always:
                 self._run(place, step, mask)
-        elif state == FIRED and link.plain and len(graph.inner[step]) == 1:
-            self._run(place, step, mask)
         else:
             self._count(place, step, state, mask, own=True)
 
@@ -260,7 +264,7 @@ class Router:
         graph = frame.walk.graph
         spec = graph.steps[step]
         repeated = step in frame.acts
-        if _barred(frame, step):
+        if frame.walk.guarded and _barred(frame, step):
             if not repeated and step not in frame.passed:
                 self.pass_over(frame, step, CANCELLED, 0)
             return

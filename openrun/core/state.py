@@ -89,8 +89,8 @@ class StateContainer:
         self._view = view
         self._writes: dict[str, Json] = {}
         self._types: dict[str, StateType] | None = None
-        for key, value in (initial or {}).items():
-            self.set(key, value)
+        if initial:
+            self.apply(initial)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a top-level key, or `default`."""

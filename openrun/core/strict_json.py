@@ -97,7 +97,7 @@ def plain(value: Any, *, limits: Limits = DEFAULT_LIMITS) -> Json:
     """
     kind = type(value)
     if kind is str:
-        if value.isascii() and len(value) * _CHARACTER_BYTES < limits.value_bytes:
+        if value.isascii() and len(value) * _CHARACTER_BYTES + 2 <= limits.value_bytes:
             return value
     elif kind is int:
         if -_INT_MAX < value < _INT_MAX:
@@ -165,13 +165,13 @@ def _check_shape(text: str, max_depth: int, max_nodes: int) -> None:
 
 
 def _refuse_depth(text: str, max_depth: int) -> NoReturn:
+    tokens = _STRING_OR_BRACKET.finditer(text)
     depth = 0
     place = 0
-    for match in _STRING_OR_BRACKET.finditer(text):
-        place = match.start()
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
-        if depth > max_depth:
-            break
+    while depth <= max_depth:
+        token = next(tokens)
+        place = token.start()
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
     line = text.count("\n", 0, place) + 1
     column = place - text.rfind("\n", 0, place)
     raise JsonError(f"invalid JSON at line {line}, column {column}: nested deeper than {max_depth} levels")

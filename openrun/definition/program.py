@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,14 @@ class StepPlan:
         self.run: Callable[..., Any] = step.run
         self.takes_context = _takes(step.run, 3)
         self.timeout = min(step.timeout or limits.step_timeout, limits.step_timeout_max)
+
+    def replaced(self, run: Callable[..., Any]) -> "StepPlan":
+        """The same plan with another `run(state, config, context)`, in a task of its own."""
+        twin = copy(self)
+        twin.run = run
+        twin.inline = False
+        twin.takes_context = True
+        return twin
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:

@@ -158,9 +158,7 @@ class _Reading:
             return None
         known = [name for name, each in cls.model_fields.items() if not each.exclude]
         step = self.model(cls, rest, pointer, f"step {step_id or key!r}", [*known, "type"], step_id=step_id)
-        if step is not None:
-            step.extensions = extensions
-        return step
+        return step.named(step.id, extensions) if step is not None else None
 
     def edge(self, value: Json, pointer: str) -> Edge | None:
         if not isinstance(value, dict):

@@ -49,7 +49,7 @@ class Children:
             flow=wait.flow,
             run_id=wait.run_ids[index],
             trigger=wait.trigger,
-            body=wait.inputs[index],
+            payload=wait.inputs[index],
             parent_run_id=self._run_id,
             depth=self._depth + 1,
         )

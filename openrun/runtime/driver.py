@@ -78,6 +78,7 @@ class Driver:
         """Let the driver do this at its next turn."""
         self._inbox.append(act)
         if self._waiter is not None and not self._waiter.done():
+            self._clock.hold()
             self._waiter.set_result(None)
 
     def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
@@ -88,6 +89,7 @@ class Driver:
 
     async def drive(self) -> FlowCompleted:
         """Run to the end and return its last event."""
+        self._clock.hold()
         try:
             self._record(self._started)
             if self._program.timeout is not None:
@@ -99,12 +101,19 @@ class Driver:
             self._limits.close()
             self._timers.close()
             await self._leave()
+            self._clock.release()
 
     async def _turn(self) -> None:
         machine = self.machine
         turns = 0
         while machine.ready and not self._inbox:
-            await self._start(next(iter(machine.ready)))
+            act = next(iter(machine.ready))
+            plan = self._plan(act)
+            self._began(act)
+            if plan.inline:
+                self._concluded(act, await run_step(plan, act, self._view(act), self._context))
+            else:
+                self._spawn(act, plan)
             if machine.orders:
                 self._obey()
             turns += 1
@@ -116,6 +125,7 @@ class Driver:
             self._inbox.popleft()()
         elif machine.verdict is None and not machine.ready:
             self._waiter = asyncio.get_running_loop().create_future()
+            self._clock.release()
             await self._waiter
 
     def _finish(self) -> FlowCompleted:
@@ -141,8 +151,9 @@ class Driver:
         if type(event) is StepCompleted or type(event) is FlowCompleted:
             with_snapshot(event, self._snapshot)
         self._show(event)
-        for frame, step, state in machine.take_skipped():
-            self._show(self._facts.skipped(frame, step, state, event.timestamp))
+        if machine.skipped:
+            for frame, step, state in machine.take_skipped():
+                self._show(self._facts.skipped(frame, step, state, event.timestamp))
         if machine.stopping and not self._grace_set:
             self._set_grace()
 
@@ -154,14 +165,6 @@ class Driver:
         self._limits.set(_RUN, self._clock.monotonic() + self._around.limits.always_grace)
 
     # -- starting ---------------------------------------------------------------------------------
-
-    async def _start(self, act: Activation) -> None:
-        plan = self._plan(act)
-        self._began(act)
-        if plan.inline:
-            self._concluded(act, await run_step(plan, act, self._view(act), self._context))
-        else:
-            self._spawn(act, plan)
 
     def _began(self, act: Activation) -> None:
         self._record(self._facts.started(act, self._clock.now()))
@@ -182,8 +185,8 @@ class Driver:
             elif act not in self._stopped:
                 raise
         finally:
-            self._clock.release()
             self.post(lambda: self._attempt_ended(act, attempted))
+            self._clock.release()
 
     def _attempt_ended(self, act: Activation, attempted: Attempted | None) -> None:
         if self._tasks.pop(act, None) is None:
@@ -287,8 +290,8 @@ class Driver:
             if act not in self._stopped:
                 raise
         finally:
-            self._clock.release()
             self.post(lambda: self._attempt_ended(act, attempted))
+            self._clock.release()
 
     def _cancel_activation(self, act: Activation) -> None:
         self._timers.clear(act)

@@ -179,7 +179,7 @@ class Engine:
     def _start_child(self, request: ChildRequest) -> RunHandle:
         start = Start(
             trigger=request.trigger,
-            input={"body": request.body},
+            input=request.payload,
             parent_run_id=request.parent_run_id,
             run_id=request.run_id,
             depth=request.depth,

@@ -21,7 +21,7 @@ class ChildRequest:
     flow: str
     run_id: str
     trigger: str | None
-    body: Json
+    payload: Json
     parent_run_id: str
     depth: int
 

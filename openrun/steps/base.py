@@ -34,7 +34,7 @@ class StepConfig(BaseModel):
     `secret_fields` may refer to `secrets`.
     """
 
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     static_fields: ClassVar[frozenset[str]] = frozenset()
     secret_fields: ClassVar[frozenset[str]] = frozenset()
@@ -72,7 +72,7 @@ class Step(BaseModel):
     for); raising fails the step, and `TransientError` says that another attempt can help.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: str = Field(default="", exclude=True, repr=False)
     ports: Any = Field(default=(DEFAULT_PORT,), exclude=True, repr=False)
@@ -143,6 +143,13 @@ class Step(BaseModel):
     one_port: ClassVar[bool] = False
     """A success fires exactly one of its ports."""
     default_effect: ClassVar[EffectClass] = EffectClass.EXTERNAL
+
+    def named(self, step_id: str, extensions: Mapping[str, Json] | None = None) -> Self:
+        """This very step, given its id by the flow it is added to."""
+        self.__dict__["id"] = step_id
+        if extensions:
+            self.__dict__["extensions"] = dict(extensions)
+        return self
 
     async def run(self, *_args: Any, **_kwargs: Any) -> Outcome:
         """Do the step's work: `run(self, state, config)` or `run(self, state, config, context)`."""

@@ -39,9 +39,13 @@ def compile_expression(source: str, limits: Limits) -> Filling:
         raise FaultError("an expression is expected")
     if source[0] in "+-":
         raise FaultError(f"{{{{{source[0]} is not supported; put a space before {source[0]!r}")
-    tree = syntax.parse_expression(source, limits)
-    refs = [path.step_refs() for node in syntax.every_node(tree) if (path := _static_path(node))]
-    return Filling(evaluate=_compile(tree), roots=syntax.roots(tree), step_refs=frozenset().union(*refs))
+    tree, parts = syntax.parse_expression(source, limits)
+    paths = [path for part in parts if (path := _static_path(part))]
+    return Filling(
+        evaluate=_compile(tree),
+        roots=frozenset(path.root for path in paths),
+        step_refs=frozenset().union(*(path.step_refs() for path in paths)),
+    )
 
 
 def _compile(node: nodes.Node) -> Evaluate:
@@ -142,11 +146,13 @@ def _bound(value: Json) -> int | None:
 def _binary(node: nodes.BinExpr) -> Evaluate:
     operate = _BINARY[type(node)]
     left, right = _compile(node.left), _compile(node.right)
+    # Names, not nodes: a closure that held a node would keep the whole tree in memory.
+    left_name, right_name = _operand(node.left), _operand(node.right)
 
     def evaluate(reader: Reader, budget: Budget) -> Json:
         one, other = left(reader, budget), right(reader, budget)
         if one is MISSING or other is MISSING:
-            raise _missing_operand(node.left if one is MISSING else node.right)
+            raise _missing_operand(left_name if one is MISSING else right_name)
         return operate(budget, one, other)
 
     return evaluate
@@ -154,20 +160,23 @@ def _binary(node: nodes.BinExpr) -> Evaluate:
 
 def _unary(node: nodes.UnaryExpr) -> Evaluate:
     operate = operators.negate if isinstance(node, nodes.Neg) else operators.positive
-    operand = _compile(node.node)
+    operand, name = _compile(node.node), _operand(node.node)
 
     def evaluate(reader: Reader, budget: Budget) -> Json:
         value = operand(reader, budget)
         if value is MISSING:
-            raise _missing_operand(node.node)
+            raise _missing_operand(name)
         return operate(budget, value)
 
     return evaluate
 
 
-def _missing_operand(node: nodes.Expr) -> FaultError:
+def _operand(node: nodes.Expr) -> str:
     path = _static_path(node)
-    what = repr(path.source) if path else "a value"
+    return repr(path.source) if path else "a value"
+
+
+def _missing_operand(what: str) -> FaultError:
     return FaultError(f"cannot compute with {what}, which is missing; | default(...) gives it a value")
 
 

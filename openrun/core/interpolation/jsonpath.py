@@ -2,7 +2,7 @@
 
 Parsed here by hand: this subset is one loop over one pattern. The grammar of `jsonpath-ng` has unions, filters,
 parents and named operators that would each have to be found and refused after parsing, it warns about some
-of its own syntax, and it takes a hundred times as long for one path. The walk is by hand in any case,
+of its own syntax, and it takes fifteen times as long for one path. The walk is by hand in any case,
 since the number of visited nodes must be bounded.
 
 A definite path (children and indexes only) is a `Path` like any other. Any other path is a `Query`, whose value

@@ -53,6 +53,8 @@ class Path:
 
     def read(self, reader: Reader) -> Json:
         """What is at the path, or `MISSING`."""
+        if self.root == "steps" and self.steps:
+            return down(reader.step_output(self.steps[0].key), self.steps[1:])
         return down(reader.read(self.root), self.steps)
 
     def step_refs(self) -> frozenset[str]:

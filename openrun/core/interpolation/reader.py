@@ -29,6 +29,9 @@ class Reader(Protocol):
     def read(self, root: str) -> Json:
         """The value of a root, or `MISSING`."""
 
+    def step_output(self, step_id: str) -> Json:
+        """What `steps.<id>` is, or `MISSING`; the same as reading it from the root `steps`, without the rest."""
+
     def roots(self) -> Iterable[str]:
         """The names of all roots, to suggest near ones."""
 

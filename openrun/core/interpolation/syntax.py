@@ -6,7 +6,6 @@ and its run time reads Python attributes; neither is ever reached from here.
 
 import math
 import re
-from collections.abc import Iterator
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
@@ -41,8 +40,8 @@ _ESCAPE = re.compile(
 )
 
 
-def parse_expression(source: str, limits: Limits) -> nodes.Expr:
-    """The tree of one expression in which every node is allowed and every constant is small."""
+def parse_expression(source: str, limits: Limits) -> tuple[nodes.Expr, list[nodes.Node]]:
+    """The tree of one expression and all its nodes, each of which is allowed, each constant small."""
     for match in _ESCAPE.finditer(source):
         if match[1] is None:
             raise FaultError(f"unknown escape {match[0]!r}; write \\\\ for a backslash")
@@ -58,32 +57,22 @@ def parse_expression(source: str, limits: Limits) -> nodes.Expr:
         raise FaultError(f"bad syntax: {error}") from None
     if rest.type != "eof":
         raise FaultError(f"unexpected {shorten(str(rest.value))!r} after the expression")
-    _check(tree, limits)
-    return tree
+    return tree, _checked(tree, limits)
 
 
-def roots(tree: nodes.Expr) -> frozenset[str]:
-    """The names that an expression reads."""
-    return frozenset(node.name for node in every_node(tree) if isinstance(node, nodes.Name))
-
-
-def every_node(tree: nodes.Expr) -> Iterator[nodes.Node]:
-    yield tree
-    yield from tree.find_all(nodes.Node)
-
-
-def _check(tree: nodes.Expr, limits: Limits) -> None:
+def _checked(tree: nodes.Expr, limits: Limits) -> list[nodes.Node]:
     level: list[nodes.Node] = [tree]
-    count = 0
+    found: list[nodes.Node] = []
     for _ in range(limits.template_depth):
-        count += len(level)
-        if count > limits.template_nodes:
+        found += level
+        if len(found) > limits.template_nodes:
             raise FaultError(f"more than {limits.template_nodes:,} parts")
         for node in level:
             _check_node(node, limits)
         level = [child for node in level for child in node.iter_child_nodes()]
     if level:
         raise FaultError(f"nested deeper than {limits.template_depth} levels")
+    return found
 
 
 def _check_node(node: nodes.Node, limits: Limits) -> None:

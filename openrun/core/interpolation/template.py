@@ -1,7 +1,5 @@
 """One string as a template: literals and holes, compiled once and rendered often."""
 
-from dataclasses import replace
-
 from openrun.core.interpolation.budget import Budget
 from openrun.core.interpolation.expression import compile_expression
 from openrun.core.interpolation.fault import FaultError
@@ -54,7 +52,12 @@ def _compile_hole(hole: Hole, limits: Limits) -> Filling:
         raise fault.named(str(hole)) from None
     except RecursionError:
         raise FaultError("nested too deeply").named(str(hole)) from None
-    return replace(filling, evaluate=_guarded(str(hole), filling.evaluate))
+    return Filling(
+        evaluate=_guarded(str(hole), filling.evaluate),
+        roots=filling.roots,
+        step_refs=filling.step_refs,
+        null=filling.null,
+    )
 
 
 def _guarded(source: str, evaluate: Evaluate) -> Evaluate:

@@ -1,0 +1,221 @@
+"""Functions as steps: the `step` decorator.
+
+@step
+async def add(a: int, b: int = 1) -> int:
+    return a + b
+
+flow.add_step(add(id="sum", a="<<body.a>>", b=3, retry=3))
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from copy import copy as copy_field
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
+
+from pydantic import Field, create_model
+from pydantic.errors import PydanticUserError
+
+from openrun.core.durations import Seconds
+from openrun.core.errors import PermanentError
+from openrun.core.results import StepRunResult
+from openrun.core.state import StateContainer
+from openrun.core.strict_json import copy
+from openrun.core.types import DEFAULT_PORT, EffectClass
+from openrun.steps.base import Step, StepConfig, StepInfo, snake_case
+from openrun.steps.context import StepContext
+from openrun.steps.parameters import STEP_ARGUMENTS, Parameters, read_parameters
+from openrun.steps.threads import Abandoned, DaemonThreads
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What calling the function of a step takes; `threads` if it blocks."""
+
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+    state: str | None
+    context: str | None
+    threads: DaemonThreads | None
+    info: StepInfo
+
+
+class FunctionStep(Step):
+    """A function as a step; `step` makes a subclass for each."""
+
+    call: ClassVar[Call]
+
+    async def run(self, state: StateContainer, config: StepConfig, context: StepContext) -> StepRunResult:
+        """A result that the function returns is kept; anything else is the output."""
+        call = self.call
+        # Containers are copied, for a config is shared by all runs and a function may change what it is given.
+        arguments = {name: copy(getattr(config, name)) for name in call.names}
+        if call.state is not None:
+            arguments[call.state] = state
+        if call.context is not None:
+            arguments[call.context] = context
+        if call.threads is None:
+            result = await call.function(**arguments)
+        else:
+            result = await _in_thread(call, arguments, context)
+        return result if isinstance(result, StepRunResult) else StepRunResult.success(self.id, result)
+
+    @classmethod
+    def info(cls) -> StepInfo:
+        return cls.call.info
+
+
+async def _in_thread(call: Call, arguments: dict[str, Any], context: StepContext) -> Any:
+    assert call.threads is not None
+    try:
+        return await call.threads.run(functools.partial(call.function, **arguments))
+    except Abandoned:
+        context.abandoned = True
+        raise
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        # Raised in a thread they mean that function alone, not the process.
+        raise PermanentError(
+            f"{call.info.name}: the function raised {type(error).__name__}", code="STEP_RAISED"
+        ) from error
+
+
+class StepFunction(Generic[P, R]):
+    """A decorated function. Call it with arguments of the function and of any step to build a step.
+
+    `function` is the function itself, `step_class` the class of its steps, `config_class` that of their configs.
+    """
+
+    def __init__(
+        self, function: Callable[P, R], step_class: type[FunctionStep], config_class: type[StepConfig]
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.step_class = step_class
+        self.config_class = config_class
+
+    def __call__(self, **given: Any) -> FunctionStep:
+        """A step: `add(id="sum", a="<<body.a>>", b=3, retry=3)`; each argument may be a template."""
+        common = {name: given.pop(name) for name in STEP_ARGUMENTS & given.keys()}
+        if given or "config" not in common:
+            common["config"] = self.config_class(**given)
+        return self.step_class(**common)
+
+
+@overload
+def step(function: Callable[P, R], /) -> StepFunction[P, R]: ...
+
+
+@overload
+def step(
+    *,
+    name: str | None = None,
+    type: str | None = None,
+    ports: Sequence[str] = ...,
+    effect: EffectClass | str = ...,
+    timeout: float | str | None = None,
+) -> Callable[[Callable[P, R]], StepFunction[P, R]]: ...
+
+
+def step(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    type: str | None = None,  # noqa: A002
+    ports: Sequence[str] = (DEFAULT_PORT,),
+    effect: EffectClass | str = EffectClass.EXTERNAL,
+    timeout: float | str | None = None,
+) -> Any:
+    """Make a function a step: its typed parameters are the config, what it returns is the output.
+
+    Parameters of type `StateContainer` and `StepContext` are handed to it. A function that is not async
+    runs in a thread. `name` is for people, `type` the key in a catalogue (the function's name when left
+    out), `timeout` the default of its steps.
+    """
+    settings = _Settings(
+        name=name,
+        type=type,
+        ports=tuple(ports),
+        effect=EffectClass(effect),
+        timeout=Step(timeout=timeout).timeout,
+    )
+    if function is None:
+        return lambda given: _step_function(given, settings)
+    return _step_function(function, settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    name: str | None
+    type: str | None
+    ports: tuple[str, ...]
+    effect: EffectClass
+    timeout: float | None
+
+
+def _step_function(function: Callable[P, R], settings: _Settings) -> StepFunction[P, R]:
+    if not inspect.isfunction(function):
+        raise TypeError(f"@step goes on a function, not {function!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"step function {function.__qualname__}() yields; a step returns once")
+    parameters = read_parameters(function)
+    config_class = _config_class(function, parameters)
+    step_class = _step_class(function, settings, parameters, config_class)
+    return StepFunction(function, step_class, config_class)
+
+
+def _config_class(function: Callable[..., Any], parameters: Parameters) -> type[StepConfig]:
+    fields: dict[str, Any] = dict(parameters.fields)
+    try:
+        return create_model(
+            f"{_class_name(function)}Config", __base__=StepConfig, __module__=function.__module__, **fields
+        )
+    except PydanticUserError as error:
+        raise TypeError(
+            f"step function {function.__qualname__}(): no config can be made of its parameters: {error.message}"
+        ) from None
+
+
+def _step_class(
+    function: Callable[..., Any],
+    settings: _Settings,
+    parameters: Parameters,
+    config_class: type[StepConfig],
+) -> type[FunctionStep]:
+    key = settings.type or snake_case(function.__name__)
+    about = f"Arguments of {function.__name__}()."
+    required = any(field.is_required() for field in config_class.model_fields.values())
+    config = Field(description=about) if required else Field(default_factory=config_class, description=about)
+    timeout = copy_field(Step.model_fields["timeout"])
+    timeout.default = settings.timeout
+    made: type[FunctionStep] = create_model(
+        _class_name(function),
+        __base__=FunctionStep,
+        __module__=function.__module__,
+        __doc__=inspect.getdoc(function) or f"Calls {function.__name__}().",
+        type=(str, Field(default=key, exclude=True, repr=False)),
+        ports=(Any, Field(default=settings.ports, exclude=True, repr=False)),
+        config=(config_class, config),
+        timeout=(Seconds | None, timeout),
+    )
+    made.default_effect = settings.effect
+    made.call = Call(
+        function=function,
+        names=tuple(parameters.fields),
+        state=parameters.state,
+        context=parameters.context,
+        threads=None if inspect.iscoroutinefunction(function) else DaemonThreads(f"openrun-{key}"),
+        info=StepInfo(
+            name=settings.name or function.__name__.replace("_", " ").capitalize(),
+            description=(inspect.getdoc(function) or "").partition("\n")[0],
+        ),
+    )
+    return made
+
+
+def _class_name(function: Callable[..., Any]) -> str:
+    return "".join(part.capitalize() for part in function.__name__.split("_")) or "Step"

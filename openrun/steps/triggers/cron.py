@@ -1,0 +1,65 @@
+"""Cron expressions: five fields or an alias, refused when they cannot be read or never come true.
+
+Whether one comes true is found out from a fixed day on, so that a document that was valid stays valid; the
+calendar repeats itself soon enough for that. Grammar and lengths are checked before croniter sees anything.
+"""
+
+import re
+from datetime import datetime
+
+from croniter import croniter
+
+CRON_LENGTH = 256
+ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+YEARS_AHEAD = 5
+
+_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_START = datetime(2001, 1, 1)  # noqa: DTZ001 (wall time; zones have no part in it)
+_NAME = r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat"
+_VALUE = rf"(?:\d{{1,2}}|{_NAME})"
+_ITEM = re.compile(
+    rf"(?:\*|\?|{_VALUE}(?:-{_VALUE})?)(?:/\d{{1,2}})?|{_VALUE}#\d|l\d?|\d{{1,2}}w|w\d{{1,2}}", re.ASCII
+)
+
+
+def normal_cron(text: str) -> str:
+    """The expression with single spaces. Raises ValueError for one that is wrong or fires never."""
+    if len(text) > CRON_LENGTH:
+        raise ValueError(f"a cron expression has at most {CRON_LENGTH} characters")
+    cron = " ".join(text.split())
+    if cron.startswith("@"):
+        if cron not in ALIASES:
+            raise ValueError(f"{cron!r} is none of {', '.join(ALIASES)}")
+        return cron
+    _check_grammar(cron)
+    next_fires(cron, _START)
+    return cron
+
+
+def next_fires(cron: str, after: datetime, count: int = 3) -> list[datetime]:
+    """The next wall times, up to `count`; raises ValueError if there is none within five years."""
+    try:
+        times = croniter(cron, after, ret_type=datetime, max_years_between_matches=YEARS_AHEAD)
+    except ValueError as error:
+        raise ValueError(f"cron {cron!r} cannot be read: {error}") from None
+    fires: list[datetime] = []
+    try:
+        while len(fires) < count:
+            fires.append(times.get_next())
+    except ValueError:
+        if not fires:
+            raise ValueError(f"cron {cron!r} does not fire within {YEARS_AHEAD} years") from None
+    return fires
+
+
+def _check_grammar(cron: str) -> None:
+    fields = cron.split(" ")
+    if len(fields) != len(_FIELDS):
+        raise ValueError(
+            f"cron {cron!r} has {len(fields)} fields; write five ({', '.join(_FIELDS)}) or one of "
+            f"{', '.join(ALIASES)}"
+        )
+    for name, field in zip(_FIELDS, fields, strict=True):
+        for item in field.lower().split(","):
+            if _ITEM.fullmatch(item) is None:
+                raise ValueError(f"cron {cron!r}: {item!r} is no {name}")

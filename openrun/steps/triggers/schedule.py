@@ -1,0 +1,105 @@
+"""A run per tick of a clock."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, ClassVar, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, model_validator
+
+from openrun.core.durations import Seconds
+from openrun.core.limits import DEFAULT_LIMITS
+from openrun.core.results import StepRunResult
+from openrun.core.state import StateContainer
+from openrun.core.types import EffectClass, Json, StepType
+from openrun.steps.base import Step, StepConfig, StepInfo
+from openrun.steps.context import StepContext
+from openrun.steps.triggers.cron import normal_cron
+from openrun.steps.triggers.payload import check_keys, text
+
+SCHEDULE_KEYS = ("tick", "scheduled_time", "actual_time")
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        near = get_close_matches(name, available_timezones(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "write an IANA name such as 'Europe/Berlin'"
+        raise ValueError(f"there is no time zone {name!r}; {hint}") from None
+    return name
+
+
+class TriggerScheduleConfig(StepConfig):
+    """Either `cron` in a time zone, or an `interval`."""
+
+    static_fields: ClassVar[frozenset[str]] = frozenset({"cron", "timezone", "interval", "description"})
+
+    cron: Annotated[str, AfterValidator(normal_cron)] | None = Field(
+        default=None,
+        description="Five fields (minute, hour, day of month, month, day of week), or @hourly, @daily, ….",
+        examples=["0 9 * * mon-fri", "@hourly"],
+    )
+    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        default="UTC",
+        max_length=64,
+        description="IANA time zone that cron is meant in.",
+        examples=["Europe/Berlin"],
+    )
+    interval: Seconds | None = Field(
+        default=None,
+        ge=1,
+        le=DEFAULT_LIMITS.delay_max,
+        description="Time from one run to the next, in place of cron.",
+        examples=["15m"],
+    )
+    description: str | None = Field(
+        default=None, description="What the schedule is for, for people.", examples=["The morning report"]
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.cron is None) == (self.interval is None):
+            raise ValueError("give exactly one of `cron` and `interval`")
+        return self
+
+
+class TriggerSchedule(Step):
+    """Starts a run at the times of a cron expression, or at an interval."""
+
+    type: str = Field(default=StepType.TRIGGER_SCHEDULE, exclude=True, repr=False)
+    config: TriggerScheduleConfig = Field(description="When it fires.")
+
+    is_trigger: ClassVar[bool] = True
+    inline: ClassVar[bool] = True
+    default_effect: ClassVar[EffectClass] = EffectClass.PURE
+
+    def payload(self, given: Mapping[str, Json]) -> dict[str, Json]:
+        """`tick`, `scheduled_time` and `actual_time`; raises PermanentError for any other key."""
+        check_keys(given, SCHEDULE_KEYS)
+        return {
+            "tick": given.get("tick"),
+            "scheduled_time": text(given, "scheduled_time"),
+            "actual_time": text(given, "actual_time"),
+        }
+
+    async def run(
+        self, state: StateContainer, config: TriggerScheduleConfig, context: StepContext
+    ) -> StepRunResult:
+        """A run that was started by hand is due now, and has no tick."""
+        del config
+        given = context.input
+        actual = given["actual_time"] or context.now()
+        state.set("tick", given["tick"])
+        state.set("scheduled_time", given["scheduled_time"] or actual)
+        state.set("actual_time", actual)
+        return StepRunResult.success(self.id)
+
+    @classmethod
+    def info(cls) -> StepInfo:
+        return StepInfo(
+            name="Schedule",
+            description="Starts a run at the times of a cron expression, or at an interval.",
+            category="trigger",
+            examples=({"cron": "0 9 * * mon-fri", "timezone": "Europe/Berlin"}, {"interval": "15m"}),
+        )
