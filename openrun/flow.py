@@ -14,7 +14,7 @@ from openrun.definition.draft import Edge, slug
 from openrun.definition.program import Program, compile_program
 from openrun.definition.reader import load_document, read_document
 from openrun.definition.writer import document_text, version_of, write_document
-from openrun.runtime.engine import Engine, Run, RunHandle, Start, choose_trigger, payload_for
+from openrun.runtime.engine import Engine, Run, RunHandle, Start, prepare
 from openrun.runtime.stream import EventStream
 from openrun.steps.base import Path, Step
 from openrun.steps.catalog import StepCatalog
@@ -226,8 +226,8 @@ class Flow:
         assert host is not None
         program = self.program(host.catalog, host.limits)
         trigger = trigger_step.id if isinstance(trigger_step, Step) else trigger_step
-        payload_for(choose_trigger(program, trigger), input or {})
-        return FlowRun(program, Start(trigger=trigger, input=input, state=initial_state), host, owned)
+        start = prepare(program, trigger, input or {}, initial_state or {})
+        return FlowRun(program, start, host, owned)
 
     async def execute(
         self,
@@ -254,6 +254,7 @@ class FlowRun:
         self._engine = engine
         self._owned = owned
         self._stream = EventStream()
+        self._events = self._stream.events
         self._handle: RunHandle | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -288,13 +289,15 @@ class FlowRun:
         return self
 
     async def __anext__(self) -> Shown:
+        if self._events:
+            return self._events.popleft()
         if self._handle is None:
             self.start()
-        try:
-            return await self._stream.__anext__()
-        except StopAsyncIteration:
+        event = await self._stream.next()
+        if event is None:
             await self._closed()
-            raise
+            raise StopAsyncIteration
+        return event
 
     async def __aenter__(self) -> Self:
         self.start()

@@ -10,13 +10,16 @@ from typing import Any
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import Shown, StepCompleted, StepSkipped, StepStarted
+from openrun.core.explain import explain
+from openrun.core.graph import Graph
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.types import RunStatus
+from openrun.definition.near import did_you_mean
 from openrun.definition.program import Program, StepPlan
 from openrun.flow import Flow
-from openrun.runtime.clock import Timer
-from openrun.runtime.engine import Compilable, Engine, Run, Start
+from openrun.runtime.clock import Clock, Timer
+from openrun.runtime.engine import Compilable, Engine, Run, prepare
 from openrun.steps.base import Step, StepConfig
 from openrun.steps.context import StepContext
 
@@ -122,16 +125,21 @@ class Script:
     acts: Sequence[Act]
     calls: list[Call] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if not self.acts:
+            raise ValueError("a script has at least one act, such as returns() or fails()")
+
     async def run(
-        self, clock: VirtualClock, state: StateContainer, config: StepConfig, context: StepContext
+        self, clock: Clock, state: StateContainer, config: StepConfig, context: StepContext
     ) -> Outcome:
         act = self.acts[min(len(self.calls), len(self.acts) - 1)]
         self.calls.append(Call(config=config, state=state.to_dict(), attempt=context.attempt))
         if act is not None:
             return act(state, context)
+        never: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         clock.release()
         try:
-            return await asyncio.get_running_loop().create_future()
+            return await never
         finally:
             clock.hold()
 
@@ -147,6 +155,7 @@ class FlowResult:
 
     run: Run
     shown: tuple[Shown, ...]
+    graph: Graph = field(repr=False)
 
     @property
     def status(self) -> RunStatus:
@@ -168,32 +177,43 @@ class FlowResult:
         """The ends of this step's activations."""
         return [each for each in self.shown if isinstance(each, StepCompleted) and each.step_id == step_id]
 
+    def explain(self, step_id: str) -> str:
+        """Why this step ran or did not, in each scope it could run in. Raises KeyError for an unknown step."""
+        return "\n".join(map(str, explain(self.graph, self.run.events, step_id)))
+
     def assert_succeeded(self) -> None:
         assert self.status is RunStatus.SUCCEEDED, f"the run {self.status.value}: {self._failures()}"
 
     def assert_failed(self, step_id: str | None = None, *, code: str | None = None) -> None:
         """The run failed; with a step or a code, such a failure is among its unhandled ones."""
-        assert self.status is RunStatus.FAILED, f"the run {self.status.value}"
+        assert self.status is RunStatus.FAILED, f"the run {self.status.value}: {self._failures()}"
         found = any(
             not each.handled and step_id in (None, each.step_id) and code in (None, each.error.code)
             for each in self.run.failures
         )
-        assert found, f"no such failure among: {self._failures()}"
+        wanted = " ".join(each for each in (step_id, code) if each)
+        assert found, f"no unhandled failure {wanted!r} among: {self._failures()}"
 
     def assert_ran(self, *step_ids: str) -> None:
         missing = [step_id for step_id in step_ids if not self.times(step_id)]
-        assert not missing, f"did not run: {', '.join(missing)}"
+        assert not missing, f"did not run: {self._why(missing)}"
 
     def assert_skipped(self, *step_ids: str) -> None:
         """These steps were passed over, and never ran."""
         skipped = {each.step_id for each in self.shown if isinstance(each, StepSkipped)}
         wrong = [step_id for step_id in step_ids if step_id not in skipped or self.times(step_id)]
-        assert not wrong, f"was not skipped: {', '.join(wrong)}"
+        assert not wrong, f"was not skipped: {self._why(wrong)}"
+
+    def _why(self, step_ids: Sequence[str]) -> str:
+        return "\n".join([", ".join(step_ids), *map(self.explain, step_ids)])
 
     def _failures(self) -> str:
-        return "; ".join(
-            f"{each.step_id}: {each.error.code} {each.error.message}" for each in self.run.failures
-        )
+        found = [
+            f"{each.step_id or 'the run'}: {each.error.code} {each.error.message}"
+            + (" (handled)" if each.handled else "")
+            for each in self.run.failures
+        ]
+        return "; ".join(found) or "no failures"
 
 
 async def run_flow(
@@ -208,29 +228,31 @@ async def run_flow(
 ) -> FlowResult:
     """Run a flow to its end on a virtual clock; `steps` replaces steps, by id, with scripts.
 
-    An `engine` of your own brings its own clock: scripts that hang need one with a `VirtualClock`.
+    An `engine` of your own brings its own clock and flows: give it a `VirtualClock` to have time jump.
     Raises KeyError for a scripted step the flow does not have.
     """
-    clock = VirtualClock()
-    host = engine or Engine(clock=clock, catalog=flow.catalog, flows=flows)
+    if engine is not None and flows:
+        raise ValueError("give either `engine` or `flows`: an engine of your own has its flows already")
+    host = engine or Engine(clock=VirtualClock(), catalog=flow.catalog, flows=flows)
     shown: list[Shown] = []
-    program = scripted(flow.program(host.catalog, host.limits), steps or {}, clock)
+    program = scripted(flow.program(host.catalog, host.limits), steps or {}, host.clock)
     chosen = trigger.id if isinstance(trigger, Step) else trigger
     try:
-        handle = host.start(program, Start(trigger=chosen, input=input, state=state), shown.append)
+        handle = host.start(program, prepare(program, chosen, input or {}, state or {}), shown.append)
         run = await handle.finished()
     finally:
         if engine is None:
             await host.close()
-    return FlowResult(run=run, shown=tuple(shown))
+    return FlowResult(run=run, shown=tuple(shown), graph=program.graph)
 
 
-def scripted(program: Program, steps: Mapping[str, Script | Act], clock: VirtualClock) -> Program:
+def scripted(program: Program, steps: Mapping[str, Script | Act], clock: Clock) -> Program:
     """The program with these steps replaced, those inside foreach bodies included."""
     known = {plan.step.id for plans in program.plans.values() for plan in plans}
     unknown = sorted(steps.keys() - known)
     if unknown:
-        raise KeyError(f"the flow has no step {unknown[0]!r}")
+        hint = did_you_mean(unknown[0], known)
+        raise KeyError(f"the flow has no step {unknown[0]!r}" + (f"; {hint}" if hint else ""))
     plans = {
         graph: tuple(
             _scripted(plan, steps[plan.step.id], clock) if plan.step.id in steps else plan for plan in each
@@ -240,7 +262,7 @@ def scripted(program: Program, steps: Mapping[str, Script | Act], clock: Virtual
     return replace(program, plans=plans)
 
 
-def _scripted(plan: StepPlan, act: Script | Act, clock: VirtualClock) -> StepPlan:
+def _scripted(plan: StepPlan, act: Script | Act, clock: Clock) -> StepPlan:
     part = act if isinstance(act, Script) else script(act)
 
     async def run(state: StateContainer, config: StepConfig, context: StepContext) -> Outcome:

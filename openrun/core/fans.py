@@ -3,13 +3,11 @@
 from openrun.core.errors import ErrorObject
 from openrun.core.frame import Activation, Fanout, Phase, Walk
 from openrun.core.halts import Halts
-from openrun.core.layers import Layer
+from openrun.core.layers import Layer, nobody
 from openrun.core.orders import Cancel, CancelChild, Order, Resume, StartChild
 from openrun.core.results import ItemsWake, WaitForItems
 from openrun.core.router import Router
 from openrun.core.types import Json
-
-_NOBODY = (1 << 62, -1)
 
 
 class Fans:
@@ -73,8 +71,8 @@ class Fans:
         graph = act.frame.walk.graph.bodies[act.step]
         walk = Walk(graph, act, index)
         layer = Layer(act.frame.layer)
-        layer.write("item", fanout.values[index], seq, _NOBODY)
-        layer.write("index", index, seq, _NOBODY)
+        layer.write("item", fanout.values[index], seq, nobody)
+        layer.write("index", index, seq, nobody)
         again = f"@{act.attempt}" if act.attempt > 1 else ""
         self._router.open_walk(walk, act.frame, f"{act.spec.id}{again}[{index}]", layer)
         fanout.walks[index] = walk

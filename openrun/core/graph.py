@@ -1,6 +1,6 @@
 """A flow compiled to look-ups: integers for steps and edges, what each edge leaves, repeats and enters.
 
-Compiled once per version and shared by all its runs; nothing here changes afterwards but two caches of
+Compiled once per version and shared by all its runs; nothing here changes afterwards but caches of
 values derived from it.
 """
 
@@ -101,6 +101,7 @@ class Graph:
     bodies: dict[int, "Graph"]
     protected: frozenset[int]
     """Steps that still run after a cancel: those marked always, and what only they lead to."""
+    _ruled_out: dict[int, tuple[tuple[int, ...], tuple[Link, ...]]] = field(default_factory=dict)
     _reach: dict[int, frozenset[int]] = field(default_factory=dict)
     _losers: dict[int, frozenset[int]] = field(default_factory=dict)
 
@@ -135,6 +136,16 @@ class Graph:
     def reachable(self, source: int) -> frozenset[int]:
         """Steps on any path from `source`, itself included."""
         return _walk(source, self.out, lambda _link: True)
+
+    def ruled_out(self, source: int) -> tuple[tuple[int, ...], tuple[Link, ...]]:
+        """Steps that no path from `source` leads to, and their edges into steps that one does."""
+        found = self._ruled_out.get(source)
+        if found is None:
+            reached = self.reachable(source)
+            steps = tuple(at for at in range(len(self.steps)) if at not in reached)
+            links = tuple(k for at in steps for k in self.out[at] if k.target in reached)
+            found = self._ruled_out[source] = steps, links
+        return found
 
     def token_reach(self, source: int) -> frozenset[int]:
         """Steps that a repeated run of `source` leads to within its frame, itself included."""

@@ -4,13 +4,22 @@ Values are plain JSON data and never changed in place, so that a version can be 
 it reads as of; a version is kept only while an activation that has not ended could read it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from openrun.core.interpolation import MISSING
 from openrun.core.types import Json
+
+
+Readers = Callable[[], tuple[int, int]]
+"""The least and the largest seq at which anyone still reads."""
+
+
+def nobody() -> tuple[int, int]:
+    """`Readers` of what nobody reads any more."""
+    return 1 << 62, -1
 
 
 class Version(msgspec.Struct, gc=False):
@@ -30,11 +39,11 @@ class Layer:
         self.cells: dict[str, Version] = {}
         self.outer = outer
 
-    def write(self, key: str, value: Json, seq: int, readers: tuple[int, int]) -> None:
-        """Set `key` as of `seq`; `readers` are the least and the largest seq at which anyone still reads."""
+    def write(self, key: str, value: Json, seq: int, readers: Readers) -> None:
+        """Set `key` as of `seq`; of the versions before, those are kept that one of `readers` may still read."""
         older = self.cells.get(key)
         if older is not None:
-            oldest, newest = readers
+            oldest, newest = readers()
             if older.seq > newest:
                 older = older.older
             elif older.seq <= oldest:

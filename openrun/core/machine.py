@@ -32,15 +32,13 @@ from openrun.core.frame import Activation, Fanout, Frame, Phase, Walk
 from openrun.core.graph import Graph
 from openrun.core.halts import Halts
 from openrun.core.joins import CANCELLED
-from openrun.core.layers import Layer
+from openrun.core.layers import Layer, nobody
 from openrun.core.orders import Fail, Order, Resume
 from openrun.core.results import StepRunResult, TimerWake, WaitForChildren, WaitForItems
 from openrun.core.router import Router
 from openrun.core.state import StateView
 from openrun.core.types import DEFAULT_PORT, Json, OnFailure, RunStatus, StepRunStatus
 from openrun.core.verdict import Fate, failures_of, fate, first_unhandled, output_of, starved
-
-_NOBODY = (1 << 62, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,7 @@ class Machine:
     """Folds the facts of one run; with `keep_items` the frames of ended items stay, for explaining."""
 
     __slots__ = (
-        "_apply", "_fans", "_halts", "_live", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders", "ready",
+        "_apply", "_fans", "_halts", "_live", "_over", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders", "ready",
         "roots", "run_id", "seq", "skipped", "status", "stop_error", "verdict",
     )  # fmt: skip
 
@@ -70,6 +68,7 @@ class Machine:
         self.flow_id = ""
         self.seq = 0
         self.status = RunStatus.PENDING
+        self._over = False
         self.roots: dict[str, Json] = {}
         """The roots `run` and `trigger` of the state."""
         self.orders: list[Order] = []
@@ -153,7 +152,7 @@ class Machine:
         """Fold the next fact. Raises `UnexpectedFact` when it does not follow; then the machine is spent."""
         if event.seq != self.seq + 1:
             raise UnexpectedFact(f"run {self.run_id}: fact {event.seq} came after {self.seq}")
-        if self.status.is_final:
+        if self._over:
             raise UnexpectedFact(f"run {self.run_id} has ended; nothing follows, yet {event!r} came")
         self.seq = event.seq
         self._apply[type(event)](event)
@@ -163,7 +162,7 @@ class Machine:
         self.flow_id = event.flow_id
         root = self._root
         for key, value in event.state.items():
-            root.root.layer.write(key, value, event.seq, _NOBODY)
+            root.root.layer.write(key, value, event.seq, nobody)
         self.roots = {
             "run": {"id": event.run_id, "flow": event.flow_id, "started_at": event.timestamp.isoformat()},
             "trigger": {"id": event.trigger, "input": event.input},
@@ -172,7 +171,7 @@ class Machine:
             entries = self.graph.entries()
         else:
             entries = (self.graph.index[event.trigger],)
-            self._router.rule_out(root, self.graph.reachable(entries[0]))
+            self._router.rule_out(root, entries[0])
         for step in entries:
             self._router.enter(root, step)
         self._advance(root)
@@ -274,13 +273,15 @@ class Machine:
 
     def _flow_completed(self, event: FlowCompleted) -> None:
         self.status = event.status
+        self._over = True
 
     # -- what follows -----------------------------------------------------------------------------
 
     def _advance(self, walk: Walk) -> None:
         """Follow what the last fact set going until nothing more can be derived."""
         router = self._router
-        router.drain()
+        if router.todo or router.closing:
+            router.drain()
         while router.doomed or router.raced or router.overrun or router.idle or walk.failures:
             if router.doomed:
                 self._doom()
@@ -342,16 +343,18 @@ class Machine:
         self._live.pop(act, None)
         return act
 
+    def _readers(self) -> tuple[int, int]:
+        live = self._live
+        return (next(iter(live)).snapshot, next(reversed(live)).snapshot) if live else nobody()
+
     def _write(self, act: Activation, patch: Mapping[str, Json], output: Json) -> None:
         frame = act.frame
-        live = self._live
-        readers = (next(iter(live)).snapshot, next(reversed(live)).snapshot) if live else _NOBODY
         for key, value in patch.items():
-            frame.layer.write(key, value, self.seq, readers)
-        frame.outputs.write(act.spec.id, output, self.seq, readers)
+            frame.layer.write(key, value, self.seq, self._readers)
+        frame.outputs.write(act.spec.id, output, self.seq, self._readers)
         while frame is not frame.walk.root and frame.parent is not None:
             frame = frame.parent
-            frame.outputs.write(act.spec.id, output, self.seq, readers)
+            frame.outputs.write(act.spec.id, output, self.seq, self._readers)
 
 
 def _over_limit(limit: int) -> ErrorObject:

@@ -208,6 +208,8 @@ class Router:
                 self._decided(frame, tally)
                 if not tally.fired:
                     self.pass_over(frame, step, tally.reason, tally.caught)
+        elif tally.own_pending and spec.join_mode is not JoinMode.FIRST_SUCCESS:
+            return
         elif not tally.decided:
             self._decide(frame, step, tally, spec.join_mode, always=spec.always)
 
@@ -285,23 +287,18 @@ class Router:
         """Start a step that no edge leads to: the trigger, or where a foreach body begins."""
         self._run(walk.root, step, 0)
 
-    def rule_out(self, walk: Walk, reached: frozenset[int]) -> None:
+    def rule_out(self, walk: Walk, source: int) -> None:
         """Steps that the fired trigger cannot reach count as skipped, and all their edges are dead."""
         root = walk.root
-        for step in range(len(walk.graph.steps)):
-            if step in reached:
-                continue
+        steps, links = walk.graph.ruled_out(source)
+        for step in steps:
             root.passed[step] = SKIPPED
             self.skipped.append((root, step, SKIPPED))
-            for link in walk.graph.out[step]:
-                if link.target in reached:
-                    self._rule_out(root, link)
-
-    def _rule_out(self, root: Frame, link: Link) -> None:
-        # Its source lies in no loop with its target, so the edge lands in the root frame whatever it leaves.
-        self.todo.append((root, link, SKIPPED, 0))
-        if link.exits and link.enters is not None:
-            self._input_final(self._round(root, link.enters))
+        for link in links:
+            # Its source lies in no loop with its target: the edge lands in the root frame whatever it leaves.
+            self.todo.append((root, link, SKIPPED, 0))
+            if link.exits and link.enters is not None:
+                self._input_final(self._round(root, link.enters))
 
     def _doom(self, frame: Frame, step: int, tally: Tally) -> None:
         act = Activation(step, frame.walk.graph.steps[step], frame, tally.descent)

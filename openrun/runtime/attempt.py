@@ -36,7 +36,9 @@ async def run_step(plan: StepPlan, act: Activation, view: StateView, new_context
         return failure_from(act, error), _NOTHING
 
 
-async def resume_step(plan: StepPlan, act: Activation, view: StateView) -> Attempted:
+async def resume_step(
+    plan: StepPlan, act: Activation, view: StateView, _new_context: NewContext
+) -> Attempted:
     """Wake the step: what it waited for is there."""
     try:
         config = plan.config.render(view)

@@ -1,15 +1,18 @@
 """Drives one run: asks the machine what is next, does it, and tells the machine what came of it.
 
-One task owns the machine. Steps run in tasks of their own, quick built-in ones right here; what they come to,
-timers and requests from outside are put into one inbox, which only the driver reads.
+The driver owns the machine and works in turns, plain function calls on the event loop that never overlap.
+Whoever has news (a step's task at its end, a timer, a request from outside) puts it down and calls for a
+turn, which handles all there is. Steps run in tasks of their own, quick built-in ones within the turn.
 """
 
 import asyncio
+import contextvars
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, assert_never
 
+from openrun.core.errors import OpenRunError
 from openrun.core.events import (
     Fact,
     FlowCompleted,
@@ -17,6 +20,7 @@ from openrun.core.events import (
     Shown,
     StepCompleted,
     StepScheduled,
+    StepStarted,
     StepWaiting,
     with_snapshot,
 )
@@ -26,17 +30,20 @@ from openrun.core.machine import Machine
 from openrun.core.orders import Cancel, CancelChild, Fail, Order, Resume, StartChild
 from openrun.core.replay import state_at
 from openrun.core.results import Outcome, StepRunResult, WaitForChildren, WaitUntil
+from openrun.core.state import StateView
 from openrun.core.types import Json
 from openrun.definition.program import Program, StepPlan
-from openrun.runtime.attempt import Attempted, own_cancellation, resume_step, run_step, timed_out
+from openrun.runtime.attempt import Attempted, NewContext, own_cancellation, resume_step, run_step, timed_out
 from openrun.runtime.children import ChildEnd, Children
 from openrun.runtime.progress import Progress
 from openrun.runtime.surroundings import Surroundings
 from openrun.runtime.watch import Deadlines
 from openrun.steps.context import StepContext
 
-_TURNS_BEFORE_YIELD = 64
+_STEPS_BEFORE_YIELD = 64
 _CANCEL_GRACE = 5.0
+Work = Callable[[StepPlan, Activation, StateView, NewContext], Coroutine[Any, Any, Attempted]]
+
 _RUN = None
 """Key of the run's own deadline among those of its activations."""
 
@@ -62,7 +69,12 @@ class Driver:
         self._show = show
         self._clock = surroundings.clock
         self._inbox: deque[Callable[[], None]] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._ended: deque[tuple[Activation, Attempted | None]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[FlowCompleted] = self._loop.create_future()
+        self._home = contextvars.copy_context()
+        self._turning = False
+        self._soon = False
         self._tasks: dict[Activation, asyncio.Task[None]] = {}
         self._stopped: dict[Activation, str] = {}
         self._contexts: dict[Activation, StepContext] = {}
@@ -77,15 +89,11 @@ class Driver:
     def post(self, act: Callable[[], None]) -> None:
         """Let the driver do this at its next turn."""
         self._inbox.append(act)
-        if self._waiter is not None and not self._waiter.done():
-            self._clock.hold()
-            self._waiter.set_result(None)
+        self._turn_soon()
 
     def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
         """Ask the run to stop; steps marked always still run unless `hard`."""
         self.post(lambda: self._request_cancel(reason, hard=hard))
-
-    # -- the loop ---------------------------------------------------------------------------------
 
     async def drive(self) -> FlowCompleted:
         """Run to the end and return its last event."""
@@ -94,39 +102,62 @@ class Driver:
             self._record(self._started)
             if self._program.timeout is not None:
                 self._limits.set(_RUN, self._clock.monotonic() + self._program.timeout)
-            while self.machine.verdict is None:
-                await self._turn()
-            return self._finish()
+            self._turn()
+        finally:
+            self._clock.release()
+        try:
+            return await self._end
         finally:
             self._limits.close()
             self._timers.close()
             await self._leave()
-            self._clock.release()
 
-    async def _turn(self) -> None:
-        machine = self.machine
-        turns = 0
-        while machine.ready and not self._inbox:
-            act = next(iter(machine.ready))
-            plan = self._plan(act)
-            self._began(act)
-            if plan.inline:
-                self._concluded(act, await run_step(plan, act, self._view(act), self._context))
-            else:
-                self._spawn(act, plan)
-            if machine.orders:
-                self._obey()
-            turns += 1
-            if turns % _TURNS_BEFORE_YIELD == 0:
-                await asyncio.sleep(0)
-        if machine.orders:
-            self._obey()
-        elif self._inbox:
-            self._inbox.popleft()()
-        elif machine.verdict is None and not machine.ready:
-            self._waiter = asyncio.get_running_loop().create_future()
-            self._clock.release()
-            await self._waiter
+    # -- turns ------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Do whatever can be done now. Whoever has news calls it; it never runs inside itself."""
+        if self._turning or self._end.done():
+            return
+        self._turning = True
+        try:
+            self._work()
+            if self.machine.verdict is not None:
+                self._end.set_result(self._finish())
+        except BaseException as error:  # noqa: BLE001
+            # A fault of the engine must end the run where it is awaited, not in the step that happened to call.
+            self._end.set_exception(error)
+        finally:
+            self._turning = False
+
+    def _work(self) -> None:
+        machine, ended, inbox = self.machine, self._ended, self._inbox
+        orders, ready = machine.orders, machine.ready
+        here = 0
+        while machine.verdict is None:
+            if orders:
+                self._carry_out(orders.pop(0))
+            elif ended:
+                self._attempt_ended(*ended.popleft())
+            elif inbox:
+                inbox.popleft()()
+            elif not ready:
+                return
+            elif here == _STEPS_BEFORE_YIELD:
+                self._turn_soon()
+                return
+            elif not self._start(next(iter(ready))):
+                here += 1
+
+    def _turn_soon(self) -> None:
+        if not self._soon:
+            self._soon = True
+            self._clock.hold()
+            self._loop.call_soon(self._turn_now)
+
+    def _turn_now(self) -> None:
+        self._soon = False
+        self._turn()
+        self._clock.release()
 
     def _finish(self) -> FlowCompleted:
         event = self._facts.flow_completed(self._clock.now())
@@ -148,6 +179,9 @@ class Driver:
         machine = self.machine
         machine.apply(event)
         self.events.append(event)
+        if type(event) is StepStarted:
+            self._show(event)
+            return
         if type(event) is StepCompleted or type(event) is FlowCompleted:
             with_snapshot(event, self._snapshot)
         self._show(event)
@@ -166,18 +200,41 @@ class Driver:
 
     # -- starting ---------------------------------------------------------------------------------
 
+    def _start(self, act: Activation) -> bool:
+        """Start the step, and say whether it got a task of its own."""
+        plan = self._plan(act)
+        self._began(act)
+        if plan.inline:
+            self._run_here(act, plan)
+            return False
+        self._spawn(act, plan, run_step)
+        return True
+
+    def _run_here(self, act: Activation, plan: StepPlan) -> None:
+        step = run_step(plan, act, self._view(act), self._context)
+        try:
+            step.send(None)
+        except StopIteration as end:
+            self._contexts.pop(act, None)
+            self._concluded(act, end.value)
+        else:
+            step.close()
+            raise OpenRunError(f"step {act.spec.id!r} is inline, yet it waits for something")
+
     def _began(self, act: Activation) -> None:
         self._record(self._facts.started(act, self._clock.now()))
 
-    def _spawn(self, act: Activation, plan: StepPlan) -> None:
+    def _spawn(self, act: Activation, plan: StepPlan, work: Work) -> None:
         self._limits.set(act, self._clock.monotonic() + plan.timeout)
         self._clock.hold()
-        self._tasks[act] = asyncio.get_running_loop().create_task(self._attempt(act, plan))
+        # The turn may stand in another step's task: each step gets a copy of the run's own context.
+        self._tasks[act] = self._loop.create_task(self._attempt(act, plan, work), context=self._home.copy())
 
-    async def _attempt(self, act: Activation, plan: StepPlan) -> None:
+    async def _attempt(self, act: Activation, plan: StepPlan, work: Work) -> None:
+        """The body of a step's own task; whatever happens in it, the driver hears of its end."""
         attempted: Attempted | None = None
         try:
-            attempted = await run_step(plan, act, self._view(act), self._context)
+            attempted = await work(plan, act, self._view(act), self._context)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling() == 0:
@@ -185,7 +242,8 @@ class Driver:
             elif act not in self._stopped:
                 raise
         finally:
-            self.post(lambda: self._attempt_ended(act, attempted))
+            self._ended.append((act, attempted))
+            self._turn()
             self._clock.release()
 
     def _attempt_ended(self, act: Activation, attempted: Attempted | None) -> None:
@@ -206,7 +264,7 @@ class Driver:
     def _plan(self, act: Activation) -> StepPlan:
         return self._program.plans[act.frame.walk.graph][act.step]
 
-    def _view(self, act: Activation) -> Any:
+    def _view(self, act: Activation) -> StateView:
         return self.machine.view(act, self._around.secret_roots)
 
     def _context(self, act: Activation) -> StepContext:
@@ -232,7 +290,8 @@ class Driver:
 
     def _concluded(self, act: Activation, attempted: Attempted) -> None:
         outcome, patch = attempted
-        outcome = self._redacted(self._prepared(outcome))
+        if type(outcome) is not StepRunResult or outcome.error is not None:
+            outcome = self._redacted(self._prepared(outcome))
         event = self._facts.concluded(act, outcome, patch, self._clock.now())
         self._record(event)
         if type(event) is StepCompleted:
@@ -255,18 +314,13 @@ class Driver:
 
     # -- orders -----------------------------------------------------------------------------------
 
-    def _obey(self) -> None:
-        orders = self.machine.orders
-        while orders:
-            self._carry_out(orders.pop(0))
-
     def _carry_out(self, order: Order) -> None:
         match order:
             case Fail(act, error):
                 result = StepRunResult.failure(act.spec.id, error)
                 self._record(self._facts.completed(act, result, {}, self._clock.now()))
             case Resume(act):
-                self._resume(act)
+                self._spawn(act, self._plan(act), resume_step)
             case Cancel(act):
                 self._cancel_activation(act)
             case StartChild(act, index):
@@ -275,23 +329,6 @@ class Driver:
                 self._children.cancel(act, index, self.machine.cancel_reason)
             case _:
                 assert_never(order)
-
-    def _resume(self, act: Activation) -> None:
-        plan = self._plan(act)
-        self._clock.hold()
-        self._limits.set(act, self._clock.monotonic() + plan.timeout)
-        self._tasks[act] = asyncio.get_running_loop().create_task(self._resume_attempt(act, plan))
-
-    async def _resume_attempt(self, act: Activation, plan: StepPlan) -> None:
-        attempted: Attempted | None = None
-        try:
-            attempted = await resume_step(plan, act, self._view(act))
-        except asyncio.CancelledError:
-            if act not in self._stopped:
-                raise
-        finally:
-            self.post(lambda: self._attempt_ended(act, attempted))
-            self._clock.release()
 
     def _cancel_activation(self, act: Activation) -> None:
         self._timers.clear(act)
@@ -305,7 +342,14 @@ class Driver:
     def _stop(self, act: Activation, task: asyncio.Task[None], why: str) -> None:
         self._stopped.setdefault(act, why)
         task.cancel()
+        # A task cancelled before its first step never enters its body, so its end is heard of here.
+        task.add_done_callback(lambda _task: self._never_entered(act, task))
         self._limits.set(act, self._clock.monotonic() + _CANCEL_GRACE)
+
+    def _never_entered(self, act: Activation, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(act) is task:
+            self._clock.release()
+            self.post(lambda: self._attempt_ended(act, None))
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -340,7 +384,7 @@ class Driver:
             return
         if act.phase is Phase.SCHEDULED:
             self._began(act)
-            self._spawn(act, self._plan(act))
+            self._spawn(act, self._plan(act), run_step)
         elif act.phase is Phase.WAITING:
             self._record(self._facts.timer_fired(act, self._clock.now()))
 

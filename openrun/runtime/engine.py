@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 from openrun.core.errors import InvalidFlow, PermanentError, ValidationError
@@ -49,11 +49,11 @@ class Compilable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How a run begins."""
+    """How a run begins: checked, and plain data."""
 
-    trigger: str | None = None
-    input: Mapping[str, Any] | None = None
-    state: Mapping[str, Any] | None = None
+    trigger: str
+    payload: dict[str, Json]
+    state: dict[str, Json]
     parent_run_id: str | None = None
     run_id: str | None = None
     depth: int = 0
@@ -147,12 +147,7 @@ class Engine:
         return program
 
     def start(self, program: Program, start: Start, show: Callable[[Shown], None]) -> RunHandle:
-        """Start a run; every event is handed to `show` as it happens.
-
-        Raises `InvalidFlow` when the trigger is not one of the flow's, `PermanentError` for a payload or an
-        initial state that cannot be.
-        """
-        trigger = choose_trigger(program, start.trigger)
+        """Start a run; every event is handed to `show` as it happens."""
         run_id = start.run_id or self._around.new_run_id()
         started = FlowStarted(
             run_id=run_id,
@@ -160,9 +155,9 @@ class Engine:
             seq=1,
             timestamp=self.clock.now(),
             version=program.version,
-            trigger=trigger.id,
-            input=payload_for(trigger, start.input or {}),
-            state=_initial_state(start.state or {}),
+            trigger=start.trigger,
+            input=start.payload,
+            state=start.state,
             parent_run_id=start.parent_run_id,
         )
         handle = RunHandle(Driver(self._around, program, started, show, depth=start.depth), run_id)
@@ -177,17 +172,30 @@ class Engine:
         return f"the engine knows no flow {flow!r}; {hint}"
 
     def _start_child(self, request: ChildRequest) -> RunHandle:
-        start = Start(
-            trigger=request.trigger,
-            input=request.payload,
-            parent_run_id=request.parent_run_id,
-            run_id=request.run_id,
-            depth=request.depth,
-        )
+        program = self.flows[request.flow]
         try:
-            return self.start(self.flows[request.flow], start, lambda _event: None)
+            start = prepare(program, request.trigger, request.payload, {})
         except InvalidFlow as error:
             raise PermanentError(str(error), code="INVALID_TRIGGER") from None
+        child = replace(
+            start, parent_run_id=request.parent_run_id, run_id=request.run_id, depth=request.depth
+        )
+        return self.start(program, child, lambda _event: None)
+
+
+def prepare(
+    program: Program, trigger: str | None, payload: Mapping[str, Any], state: Mapping[str, Any]
+) -> Start:
+    """How a run of this program begins, by this trigger or the only one.
+
+    Raises `InvalidFlow` when the trigger is not one of the flow's, `PermanentError` for a payload or an
+    initial state that cannot be.
+    """
+    chosen = choose_trigger(program, trigger)
+    given: dict[str, Json] = plain(dict(payload))
+    for key in state:
+        check_key(key)
+    return Start(trigger=chosen.id, payload=chosen.payload(given), state=plain(dict(state)))
 
 
 def choose_trigger(program: Program, trigger: str | None) -> Step:
@@ -207,16 +215,3 @@ def choose_trigger(program: Program, trigger: str | None) -> Step:
         message = f"the flow has no trigger {trigger!r}"
         fault = ValidationError(code="UNKNOWN_TRIGGER", message=message, hint=did_you_mean(trigger, names))
     raise InvalidFlow([fault], flow=program.flow_id)
-
-
-def payload_for(trigger: Step, given: Mapping[str, Any]) -> dict[str, Json]:
-    """What the trigger hands to the run."""
-    clean: dict[str, Json] = plain(trigger.payload(plain(dict(given))))
-    return clean
-
-
-def _initial_state(given: Mapping[str, Any]) -> dict[str, Json]:
-    for key in given:
-        check_key(key)
-    clean: dict[str, Json] = plain(dict(given))
-    return clean

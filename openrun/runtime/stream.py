@@ -2,24 +2,23 @@
 
 import asyncio
 from collections import deque
-from typing import Self
 
 from openrun.core.events import Shown
 
 
 class EventStream:
-    """An async iterator fed by the run's driver. Breaking off early leaves the run alone."""
+    """A queue fed by the run's driver. Not reading on leaves the run alone."""
 
-    __slots__ = ("_closed", "_error", "_events", "_waiter")
+    __slots__ = ("_closed", "_error", "_waiter", "events")
 
     def __init__(self) -> None:
-        self._events: deque[Shown] = deque()
+        self.events: deque[Shown] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
         self._error: BaseException | None = None
 
     def push(self, event: Shown) -> None:
-        self._events.append(event)
+        self.events.append(event)
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -31,15 +30,13 @@ class EventStream:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Shown:
-        while not self._events:
+    async def next(self) -> Shown | None:
+        """The next event, or None after the last."""
+        while not self.events:
             if self._closed:
                 if self._error is not None:
                     raise self._error
-                raise StopAsyncIteration
+                return None
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._events.popleft()
+        return self.events.popleft()

@@ -26,7 +26,7 @@ from openrun.core.types import DEFAULT_PORT, EffectClass
 from openrun.steps.base import Step, StepConfig, StepInfo, snake_case
 from openrun.steps.context import StepContext
 from openrun.steps.parameters import STEP_ARGUMENTS, Parameters, read_parameters
-from openrun.steps.threads import Abandoned, DaemonThreads
+from openrun.steps.threads import DaemonThreads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,12 +70,12 @@ class FunctionStep(Step):
 
 
 async def _in_thread(call: Call, arguments: dict[str, Any], context: StepContext) -> Any:
+    def abandoned() -> None:
+        context.abandoned = True
+
     assert call.threads is not None
     try:
-        return await call.threads.run(functools.partial(call.function, **arguments))
-    except Abandoned:
-        context.abandoned = True
-        raise
+        return await call.threads.run(functools.partial(call.function, **arguments), abandoned)
     except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         # Raised in a thread they mean that function alone, not the process.
         raise PermanentError(
@@ -88,6 +88,8 @@ class StepFunction(Generic[P, R]):
 
     `function` is the function itself, `step_class` the class of its steps, `config_class` that of their configs.
     """
+
+    __name__: str
 
     def __init__(
         self, function: Callable[P, R], step_class: type[FunctionStep], config_class: type[StepConfig]

@@ -19,10 +19,6 @@ THREADS = 64
 IDLE_SECONDS = 10.0
 
 
-class Abandoned(asyncio.CancelledError):
-    """The caller was cancelled, and its call goes on in its thread."""
-
-
 class _Phase(Enum):
     QUEUED = auto()
     RUNNING = auto()
@@ -73,15 +69,16 @@ class DaemonThreads:
         self._count = 0
         self._idle = 0
 
-    async def run(self, function: Callable[[], Any]) -> Any:
-        """What the function returns or raises. Raises Abandoned if it goes on though the caller is cancelled."""
+    async def run(self, function: Callable[[], Any], on_abandoned: Callable[[], None]) -> Any:
+        """What the function returns or raises; says so if it goes on though the caller is cancelled."""
         call = _Call(function)
         self._submit(call)
         try:
             await call.future
         except asyncio.CancelledError:
             if self._withdraw(call):
-                raise Abandoned from None
+                on_abandoned()
+            # The very same error: asyncio.timeout() knows its own cancellation by the type.
             raise
         if call.error is None:
             return call.result

@@ -89,7 +89,7 @@ class StepForeach(Step):
             )
         return WaitForChildren(
             flow=config.flow,
-            inputs=items,
+            inputs=[{"body": item} for item in items],
             trigger=config.trigger,
             concurrency=config.concurrency,
             on_item_error=config.on_item_error,

@@ -38,7 +38,9 @@ class StepSubflow(Step):
 
     async def run(self, state: StateContainer, config: StepSubflowConfig) -> WaitForChildren:
         del state
-        return WaitForChildren(flow=config.flow, inputs=[config.input], trigger=config.trigger, concurrency=1)
+        return WaitForChildren(
+            flow=config.flow, inputs=[{"body": config.input}], trigger=config.trigger, concurrency=1
+        )
 
     async def resume(
         self, state: StateContainer, config: StepSubflowConfig, wake: ItemsWake
