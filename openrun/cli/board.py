@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-from openrun.cli.text import took
+from openrun.cli.text import ticking
 from openrun.cli.wording import error_in_words, in_words, ports_in_words, skip_in_words, wait_in_words
 from openrun.core.events import (
     ChildCompleted,
@@ -56,6 +56,7 @@ class Live:
     mark: Mark = Mark.RUNNING
     note: str = ""
     due: datetime | None = None
+    attempt: int = 1
     children: int = 0
     ended: int = 0
 
@@ -97,9 +98,11 @@ class Row:
         if not self.live:
             return self.note
         live = next(iter(self.live.values()))
-        left = f" (in {took(live.due - now)})" if live.due is not None and live.due > now else ""
+        left = f"in {ticking(live.due - now)}" if live.due is not None and live.due > now else ""
+        if live.mark is Mark.RETRYING:
+            return f"attempt {live.attempt} {left or 'now'} · {live.note}"
         share = f", {live.ended} ended" if live.children else ""
-        return f"{live.note}{share}{left}"
+        return f"{live.note}{share}" + (f" ({left})" if left else "")
 
     def time(self, now: datetime) -> timedelta | None:
         """How long it has been under way, or took the last time."""
@@ -115,7 +118,7 @@ class Row:
             if mark is not Mark.SKIPPED:
                 counts[mark] = counts.get(mark, 0) + number
         parts = [f"{counts[mark]:,} {mark.value}" for mark in Mark if mark in counts]
-        return f"×{self.runs:,}  {', '.join(parts)}" + (f"; {self.error}" if self.error else "")
+        return ", ".join(parts) + (f"; {self.error}" if self.error else "")
 
 
 class Board:
@@ -185,7 +188,7 @@ def _tell(row: Row, event: StepEvent) -> None:
         case StepScheduled():
             live = row.live.setdefault(event.scope, Live(event.timestamp))
             live.mark, live.due = Mark.RETRYING, event.not_before
-            live.note = f"{error_in_words(event.error)}; attempt {event.attempt}"
+            live.note, live.attempt = error_in_words(event.error), event.attempt
         case StepWaiting():
             live = row.live.setdefault(event.scope, Live(event.timestamp))
             wait = event.wait

@@ -42,7 +42,9 @@ class ExplainOptions(RunOptions):
     step: Annotated[str, typer.Argument(metavar="STEP", help="Id of the step.")]
     events: Annotated[
         str | None,
-        typer.Option(metavar="FILE|-", help="Events of a past run, from `openrun run --json`; else it is run now."),
+        typer.Option(
+            metavar="FILE|-", help="Events of a past run, from `openrun run --json`; else it is run now."
+        ),
     ] = None
 
 
@@ -67,7 +69,11 @@ def explain(options: ExplainOptions) -> None:
         sys.stdout.write(_as_json(facts, options.step, found) + "\n")
     else:
         _show(out, options.step, found)
-    if isinstance(facts[-1], FlowCompleted) and facts[-1].status is RunStatus.CANCELLED and not options.events:
+    if (
+        isinstance(facts[-1], FlowCompleted)
+        and facts[-1].status is RunStatus.CANCELLED
+        and not options.events
+    ):
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -86,7 +92,12 @@ def _facts(session: Session, options: ExplainOptions) -> list[Fact]:
     err = error_screen()
     err.print(Text(f"running {clean(session.flow.name)} first; --events explains a past run", "dim"))
     finished = see_through(session, LiveView(err, session.flow.name) if err.is_live else NoView())
-    err.print(Text(f"the run {finished.status.value}" if finished.succeeded else f"the run: {finished.status.value}", "dim"))
+    err.print(
+        Text(
+            f"the run {finished.status.value}" if finished.succeeded else f"the run: {finished.status.value}",
+            "dim",
+        )
+    )
     return list(finished.events)
 
 
@@ -101,7 +112,10 @@ def _show(out: Screen, step: str, found: Sequence[Explanation]) -> None:
         place = "" if each.scope == "/" else f" in {clean(each.scope)}"
         out.print(
             Text.assemble(
-                (f"{sign} ", style), (clean(each.step_id), "bold"), f"{place}: ", (each.verdict, f"bold {style}")
+                (f"{sign} ", style),
+                (clean(each.step_id), "bold"),
+                f"{place}: ",
+                (each.verdict, f"bold {style}"),
             )
         )
         out.print(Text(f"  because {clean(each.rule, 1_000)}"))

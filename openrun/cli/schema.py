@@ -23,7 +23,9 @@ class Subject(StrEnum):
 class SchemaOptions:
     """Which schema is to be printed."""
 
-    subject: Annotated[Subject, typer.Argument(metavar="[flow|events]", help="What the schema is of.")] = Subject.FLOW
+    subject: Annotated[Subject, typer.Argument(metavar="[flow|events]", help="What the schema is of.")] = (
+        Subject.FLOW
+    )
     modules: ModuleNames = None
 
 

@@ -67,7 +67,9 @@ def _show_all(out: Screen, known: dict[str, type[Step]]) -> None:
             Text(clean(info.description, 400)),
         )
     out.print(table)
-    out.print(Text(f"Every step has the port {ERROR_PORT!r} too. openrun steps KEY shows one in full.", "dim"))
+    out.print(
+        Text(f"Every step has the port {ERROR_PORT!r} too. openrun steps KEY shows one in full.", "dim")
+    )
 
 
 def _show_one(out: Screen, key: str, cls: type[Step]) -> None:
@@ -76,7 +78,11 @@ def _show_one(out: Screen, key: str, cls: type[Step]) -> None:
     out.print(Text.assemble((clean(key), "bold"), f"  {clean(info.name)} · {clean(info.category)}"))
     out.print(Text(clean(info.description, 400)))
     listed = ", ".join(clean(port, 40) for port in ports)
-    out.print(Text.assemble(("\nports  ", "bold"), listed if is_fixed else f"by its config, such as {listed}", ", error"))
+    out.print(
+        Text.assemble(
+            ("\nports  ", "bold"), listed if is_fixed else f"by its config, such as {listed}", ", error"
+        )
+    )
     _show_fields(out, cls)
     for example in _examples(key, cls):
         out.print(Text("\nin a document", "bold"))
@@ -91,7 +97,9 @@ def _show_fields(out: Screen, cls: type[Step]) -> None:
     for field in fields:
         default = "required" if field["required"] else f"default {compact(field['default'], 60)}"
         out.print(
-            Text.assemble("  ", (clean(field["name"]), "bold cyan"), f"  {clean(field['type'])}  ", (default, "dim"))
+            Text.assemble(
+                "  ", (clean(field["name"]), "bold cyan"), f"  {clean(field['type'])}  ", (default, "dim")
+            )
         )
         if field["description"]:
             out.print(Text(f"      {clean(field['description'], 400)}"))
@@ -143,7 +151,9 @@ def _fields(cls: type[Step]) -> list[dict[str, Any]]:
             "name": name,
             "type": types.get(name) or str(field.annotation),
             "required": field.is_required(),
-            "default": None if field.is_required() else _plain(field.get_default(call_default_factory=True, validated_data={})),
+            "default": None
+            if field.is_required()
+            else _plain(field.get_default(call_default_factory=True, validated_data={})),
             "description": field.description or "",
             "examples": list(field.examples or ()),
         }

@@ -16,6 +16,9 @@ _UNSAFE = re.compile(
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _LINE = 160
+_SECOND = timedelta(seconds=1)
+_ROUNDS_TO_A_SECOND = 0.9995
+_ROUNDS_TO_A_MINUTE = 59.95
 
 
 def clean(text: str, most: int = _LINE) -> str:
@@ -49,14 +52,19 @@ def capped(text: str, lines: int, width: int) -> tuple[str, int]:
 def took(time: timedelta) -> str:
     """A duration for people: 3ms, 1.2s, 2m 05s, 3h 20m, 30d 0h."""
     seconds = max(0.0, time.total_seconds())
-    if seconds < 1:
+    if seconds < _ROUNDS_TO_A_SECOND:
         return f"{seconds * 1_000:.0f}ms"
-    if seconds < 60:  # noqa: SIM300
+    if seconds < _ROUNDS_TO_A_MINUTE:
         return f"{seconds:.1f}s"
     whole = round(seconds)
     at = next(at for at, (size, _unit) in enumerate(_UNITS) if whole >= size)
     (size, unit), (smaller, small_unit) = _UNITS[at], _UNITS[at + 1]
     return f"{whole // size}{unit} {whole % size // smaller:02}{small_unit}"
+
+
+def ticking(time: timedelta) -> str:
+    """A duration that still grows: in tenths of a second, so that it does not flicker."""
+    return took(time) if time >= _SECOND else f"{max(0.0, time.total_seconds()):.1f}s"
 
 
 def count(number: int, noun: str) -> str:
@@ -71,4 +79,4 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _json_escaped(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1] if ord(found[0]) != 0x7F else "\\u007f"  # noqa: PLR2004
+    return "\\u007f" if found[0] == "\x7f" else json.dumps(found[0])[1:-1]

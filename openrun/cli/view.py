@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TextIO
 
 from rich.console import Group, RenderableType
@@ -13,13 +13,14 @@ from rich.text import Text
 
 from openrun.cli.board import Board, Mark, Row
 from openrun.cli.screen import Screen
-from openrun.cli.text import clean, safe_json, took
+from openrun.cli.text import clean, safe_json, ticking, took
 from openrun.cli.wording import in_words
 from openrun.core.events import FlowStarted, Shown, StepEvent, encode_event
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAME_SECONDS = 0.08
 _NAME_WIDTH = 28
+_SUBJECT_WIDTH = 48
 _ROWS = 40
 _MARKS = {
     Mark.RETRYING: ("↻", "yellow"),
@@ -83,7 +84,9 @@ class LineView(_Still):
         if words is None:
             return
         since = (event.timestamp - self._start).total_seconds() if self._start else 0.0
-        self._out.write(f"{f'+{since:.3f}s':>9}  {_subject(event):<{self._width}}  {words}\n")
+        subject = _subject(event)
+        self._width = max(self._width, min(len(subject), _SUBJECT_WIDTH))
+        self._out.write(f"{f'+{since:.3f}s':>9}  {subject:<{self._width}}  {words}\n")
         self._out.flush()
 
 
@@ -134,7 +137,7 @@ class LiveView:
     def _head(self, now: datetime) -> Text:
         board = self._board
         text = Text.assemble((self._name, "bold"), ("  " + clean(board.run_id), "dim"), no_wrap=True)
-        text.append(f"  {took(board.elapsed(now))}")
+        text.append(f"  {ticking(board.elapsed(now))}")
         if board.cancel_reason is not None and board.ended is None:
             text.append("  cancelling; Ctrl-C again stops at once", "yellow")
         return text
@@ -148,7 +151,7 @@ class LiveView:
         return (
             Text(sign, style),
             Text(clean(row.step_id), quiet or ("bold" if mark.is_under_way else "")),
-            Text("" if time is None else took(time), "dim" if not mark.is_under_way else ""),
+            _duration(time, is_under_way=mark.is_under_way),
             Text(row.words(now), words),
         )
 
@@ -162,11 +165,17 @@ def view_for(screen: Screen, name: str, step_ids: Iterable[str], *, as_json: boo
     return LineView(screen.file or sys.stdout, step_ids)
 
 
+def _duration(time: timedelta | None, *, is_under_way: bool) -> Text:
+    if time is None:
+        return Text("")
+    return Text(ticking(time)) if is_under_way else Text(took(time), "dim")
+
+
 def _spinner(now: datetime) -> str:
     return _FRAMES[int(now.timestamp() / _FRAME_SECONDS) % len(_FRAMES)]
 
 
 def _subject(event: Shown) -> str:
     if not isinstance(event, StepEvent):
-        return clean(event.flow_id) if isinstance(event, FlowStarted) else ""
+        return "run"
     return clean(event.step_id if event.scope == "/" else f"{event.step_id} {event.scope}")

@@ -25,7 +25,7 @@ from openrun.core.types import SkipReason, StepRunStatus
 
 _SKIPS = {
     SkipReason.NOT_TAKEN: "branch not taken",
-    SkipReason.SKIPPED: "nothing led here",
+    SkipReason.SKIPPED: "no branch led here",
     SkipReason.CANCELLED: "cancelled before it",
     SkipReason.CAUGHT: "failure handled elsewhere",
     SkipReason.FAILED: "failure before it",
@@ -36,7 +36,7 @@ def in_words(event: Shown) -> str | None:
     """The event as a line says it; None for one that is not worth a line."""
     match event:
         case FlowStarted():
-            return f"run {clean(event.run_id)} started by {clean(event.trigger or 'nothing')}"
+            return f"{clean(event.run_id)} of {clean(event.flow_id)} started by {clean(event.trigger or 'nothing')}"
         case StepStarted():
             return "started" if event.attempt == 1 else f"started, attempt {event.attempt}"
         case StepCompleted():

@@ -1,13 +1,13 @@
 """Name look-ups on threads of their own: a hanging one holds up no step, no store and no shutdown."""
 
-import asyncio
 import functools
 import socket
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from openrun.net.threads import DaemonThreads
 
 LOOKUP_THREADS = 16
 
@@ -20,7 +20,7 @@ class ThreadResolver(AbstractResolver):
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._threads = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="openrun-dns")
+        self._threads = DaemonThreads("openrun-dns", most=LOOKUP_THREADS)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -30,7 +30,7 @@ class ThreadResolver(AbstractResolver):
             self._lookup, host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
         )
         try:
-            answers = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+            answers = await self._threads.run(ask, _abandoned)
         except UnicodeError:
             raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
         if not answers:
@@ -38,8 +38,11 @@ class ThreadResolver(AbstractResolver):
         return [_result(host, answer) for answer in answers]
 
     async def close(self) -> None:
-        """Abandon look-ups that have not started; those under way are not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Look-ups under way are cancelled by those who wait for them; their threads are never waited for."""
+
+
+def _abandoned() -> None:
+    """A look-up that hangs goes on alone; nobody needs to hear of it."""
 
 
 def _result(host: str, answer: tuple[Any, ...]) -> ResolveResult:

@@ -26,7 +26,7 @@ from openrun.core.types import DEFAULT_PORT, EffectClass
 from openrun.steps.base import Step, StepConfig, StepInfo, snake_case
 from openrun.steps.context import StepContext
 from openrun.steps.parameters import STEP_ARGUMENTS, Parameters, read_parameters
-from openrun.steps.threads import DaemonThreads
+from openrun.net.threads import DaemonThreads
 
 P = ParamSpec("P")
 R = TypeVar("R")

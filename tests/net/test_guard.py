@@ -1,5 +1,4 @@
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -49,10 +48,8 @@ async def inside(world: World, counter: Counter) -> URL:
 
 
 @pytest.fixture
-def resolver() -> Iterator[ThreadResolver]:
-    resolver = ThreadResolver(answering("10.0.0.1", "1.1.1.1", "::1", "2606:4700::1111"))
-    yield resolver
-    resolver._threads.shutdown()
+def resolver() -> ThreadResolver:
+    return ThreadResolver(answering("10.0.0.1", "1.1.1.1", "::1", "2606:4700::1111"))
 
 
 @pytest.mark.parametrize(

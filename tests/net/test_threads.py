@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openrun.steps.threads import DaemonThreads
+from openrun.net.threads import DaemonThreads
 
 PATIENCE = 10
 
@@ -211,7 +211,7 @@ def test_a_call_may_outlive_its_loop(gate: Gate) -> None:
 def test_a_hanging_call_does_not_hold_the_exit() -> None:
     program = """
 import asyncio, threading
-from openrun.steps.threads import DaemonThreads
+from openrun.net.threads import DaemonThreads
 async def main():
     task = asyncio.create_task(DaemonThreads("stuck").run(threading.Event().wait, lambda: None))
     await asyncio.sleep(0.05)
