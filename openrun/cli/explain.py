@@ -19,12 +19,13 @@ from openrun.cli.session import Session, see_through
 from openrun.cli.source import STDIN
 from openrun.cli.text import clean, count, safe_json
 from openrun.cli.view import LiveView, NoView
-from openrun.core.events import Fact, FlowCompleted
+from openrun.core.events import Fact
 from openrun.core.explain import Explanation, InboundEdge
 from openrun.core.explain import explain as explained
 from openrun.core.machine import UnexpectedFact
 from openrun.core.types import RunStatus
 from openrun.definition.near import did_you_mean
+from openrun.runtime.engine import Run
 
 _SCOPES = 20
 _VERDICTS = {
@@ -59,22 +60,24 @@ def explain(options: ExplainOptions) -> None:
     with contextlib.redirect_stdout(sys.stderr):
         session = Session.of(options)
         _check_step(session, options.step)
-        facts = _facts(session, options)
-    program = session.flow.program(session.catalog)
-    try:
-        found = explained(program.graph, facts, options.step)
-    except UnexpectedFact as error:
-        raise Refusal(f"these events are not those of one run: {error}") from None
-    if options.as_json:
-        sys.stdout.write(_as_json(facts, options.step, found) + "\n")
-    else:
-        _show(out, options.step, found)
-    if (
-        isinstance(facts[-1], FlowCompleted)
-        and facts[-1].status is RunStatus.CANCELLED
-        and not options.events
-    ):
-        raise typer.Exit(ExitCode.FAILED)
+        if options.events is not None:
+            facts = read_journal(options.events)
+            check_belongs(facts, session.flow.program(session.catalog), options.events)
+            _show(out, session, options, facts)
+        elif code := _run_first(out, session, options):
+            raise typer.Exit(code)
+
+
+def _run_first(out: Screen, session: Session, options: ExplainOptions) -> ExitCode:
+    err = error_screen()
+    err.print(Text(f"running {clean(session.flow.name)} first; --events explains a past run", "dim"))
+
+    def conclude(finished: Run) -> ExitCode:
+        err.print(Text(f"the run {'' if finished.succeeded else 'was '}{finished.status.value}", "dim"))
+        _show(out, session, options, finished.events)
+        return ExitCode.FAILED if finished.status is RunStatus.CANCELLED else ExitCode.OK
+
+    return see_through(session, LiveView(err, session.flow.name) if err.is_live else NoView(), conclude)
 
 
 def _check_step(session: Session, step: str) -> None:
@@ -84,42 +87,30 @@ def _check_step(session: Session, step: str) -> None:
         raise Refusal(message, code=ExitCode.NOT_FOUND, hint=did_you_mean(step, names))
 
 
-def _facts(session: Session, options: ExplainOptions) -> list[Fact]:
-    if options.events is not None:
-        facts = read_journal(options.events)
-        check_belongs(facts, session.flow.program(session.catalog), options.events)
-        return facts
-    err = error_screen()
-    err.print(Text(f"running {clean(session.flow.name)} first; --events explains a past run", "dim"))
-    finished = see_through(session, LiveView(err, session.flow.name) if err.is_live else NoView())
-    err.print(
-        Text(
-            f"the run {finished.status.value}" if finished.succeeded else f"the run: {finished.status.value}",
-            "dim",
-        )
-    )
-    return list(finished.events)
-
-
-def _show(out: Screen, step: str, found: Sequence[Explanation]) -> None:
+def _show(out: Screen, session: Session, options: ExplainOptions, facts: Sequence[Fact]) -> None:
+    try:
+        found = explained(session.flow.program(session.catalog).graph, facts, options.step)
+    except UnexpectedFact as error:
+        raise Refusal(f"these events are not those of one run: {error}") from None
+    if options.as_json:
+        out.file.write(_as_json(facts, options.step, found) + "\n")
+        out.file.flush()
+        return
     if not found:
-        out.print(Text(f"{clean(step)} is in the body of a foreach that began no item in this run"))
-    hidden = len(found) - _SCOPES
-    if hidden > 0:
+        out.print(Text(f"{clean(options.step)} is in the body of a foreach that began no item in this run"))
+    if len(found) > _SCOPES:
         out.print(Text(f"{count(len(found), 'scope')}, the last {_SCOPES} of them; --json prints all", "dim"))
     for each in found[-_SCOPES:]:
-        sign, style = _VERDICTS.get(each.verdict, ("…", "cyan"))
-        place = "" if each.scope == "/" else f" in {clean(each.scope)}"
-        out.print(
-            Text.assemble(
-                (f"{sign} ", style),
-                (clean(each.step_id), "bold"),
-                f"{place}: ",
-                (each.verdict, f"bold {style}"),
-            )
-        )
-        out.print(Text(f"  because {clean(each.rule, 1_000)}"))
-        out.print(_edges(each.edges))
+        _show_scope(out, each)
+
+
+def _show_scope(out: Screen, each: Explanation) -> None:
+    sign, style = _VERDICTS.get(each.verdict, ("…", "cyan"))
+    place = "" if each.scope == "/" else f" in {clean(each.scope)}"
+    head = ((f"{sign} ", style), (clean(each.step_id), "bold"), f"{place}: ", (each.verdict, f"bold {style}"))
+    out.print(Text.assemble(*head))
+    out.print(Text(f"  because {clean(each.rule, 1_000)}"))
+    out.print(_edges(each.edges))
 
 
 def _edges(edges: Sequence[InboundEdge]) -> Table:

@@ -14,13 +14,12 @@ _SHOW_CURSOR = b"\x1b[?25h\r\n"
 
 
 class Interrupts:
-    """Handlers of the operating system, not of the loop: a step that blocks the loop can still be stopped."""
+    """Handlers of the process, not of the loop: a step that blocks the loop can still be stopped."""
 
-    def __init__(self, cancel: Callable[[str], None]) -> None:
-        self._cancel = cancel
+    def __init__(self) -> None:
         self._asked = False
         self._before: dict[signal.Signals, Any] = {}
-        self._loop = asyncio.get_running_loop()
+        self._ask: Callable[[str], object] | None = None
 
     def __enter__(self) -> Self:
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -31,12 +30,22 @@ class Interrupts:
         for each, handler in self._before.items():
             signal.signal(each, handler)
 
+    def cancels(self, cancel: Callable[[str], None]) -> None:
+        """From now on the first signal calls `cancel`, with the reason, at the next turn of the loop."""
+        loop = asyncio.get_running_loop()
+        self._ask = lambda reason: loop.call_soon_threadsafe(cancel, reason)
+
+    def cancels_nothing(self) -> None:
+        """The run is over: from now on a signal ends the command."""
+        self._ask = None
+
     def _received(self, number: int, _frame: FrameType | None) -> None:
         if self._asked:
             _stop_at_once()
         self._asked = True
-        reason = "interrupted" if number == signal.SIGINT else "terminated"
-        self._loop.call_soon_threadsafe(self._cancel, reason)
+        if self._ask is None:
+            raise KeyboardInterrupt
+        self._ask("interrupted" if number == signal.SIGINT else "terminated")
 
 
 def _stop_at_once() -> None:

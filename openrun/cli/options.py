@@ -1,8 +1,8 @@
 """What commands take, as frozen values; typer reads the same declarations."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer

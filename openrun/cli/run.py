@@ -13,6 +13,7 @@ from openrun.cli.session import Session, see_through
 from openrun.cli.source import STDIN
 from openrun.cli.summary import show_summary
 from openrun.cli.view import view_for
+from openrun.runtime.engine import Run
 
 _LONGEST_HINT = 200
 
@@ -25,14 +26,18 @@ def run(options: RunOptions) -> None:
     run; a second Ctrl-C stops at once.
     """
     out = screen()
+
+    def conclude(finished: Run) -> ExitCode:
+        if not options.as_json:
+            show_summary(out, finished, why(options))
+        return ExitCode.OK if finished.succeeded else ExitCode.FAILED
+
     with contextlib.redirect_stdout(sys.stderr) if options.as_json else contextlib.nullcontext():
         session = Session.of(options)
         view = view_for(out, session.flow.name, session.step_ids(), as_json=options.as_json)
-        finished = see_through(session, view)
-    if not options.as_json:
-        show_summary(out, finished, why(options))
-    if not finished.succeeded:
-        raise typer.Exit(ExitCode.FAILED)
+        code = see_through(session, view, conclude)
+    if code:
+        raise typer.Exit(code)
 
 
 def why(options: RunOptions) -> str | None:

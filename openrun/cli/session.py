@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +13,16 @@ from openrun.cli.library import Library
 from openrun.cli.modules import catalog_with
 from openrun.cli.options import RunOptions
 from openrun.cli.payload import read_input, read_state
-from openrun.cli.refusal import Faulty, Refusal
+from openrun.cli.refusal import ExitCode, Faulty, Refusal
 from openrun.cli.source import STDIN, load_flow
 from openrun.cli.view import View
+from openrun.core.errors import InvalidFlow, OpenRunError
 from openrun.flow import Flow, FlowRun
 from openrun.net.address import AllowList
-from openrun.runtime.engine import Engine, Run
+from openrun.runtime.engine import Engine, Run, prepare
 from openrun.steps.catalog import StepCatalog
+
+_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,7 @@ class Session:
             AllowList.parse(allow)
         except ValueError as error:
             raise Refusal(f"--allow: {error}") from None
-        return cls(
+        session = cls(
             flow=flow,
             catalog=catalog,
             flows=flows,
@@ -59,6 +64,17 @@ class Session:
             payload=read_input(options.payload),
             state=read_state(options.state or ()),
         )
+        session.check_start(options.flow)
+        return session
+
+    def check_start(self, source: str) -> None:
+        """Raises `Refusal` for a trigger, a payload or a state that cannot be."""
+        try:
+            prepare(self.flow.program(self.catalog), self.trigger, self.payload, self.state)
+        except InvalidFlow as invalid:
+            raise Faulty(source, invalid.errors) from None
+        except OpenRunError as error:
+            raise Refusal(str(error)) from None
 
     def step_ids(self) -> Iterator[str]:
         """Every step of the flow, those in bodies included."""
@@ -66,25 +82,41 @@ class Session:
             for plan in plans:
                 yield plan.step.id
 
-    async def run(self, view: View) -> Run:
+    async def run(self, view: View, interrupts: Interrupts) -> Run:
         """Run the flow and show it. Raises OSError, once the run is cancelled, when nobody reads any more."""
         async with Engine(catalog=self.catalog, flows=self.flows, allow=self.allow) as engine:
             run = self.flow.run(self.trigger, self.state, input=self.payload, engine=engine)
+            interrupts.cancels(run.cancel)
             animation = asyncio.create_task(view.animate())
             try:
-                with Interrupts(run.cancel):
-                    await _watch(run, view)
-                    return await run.finished()
+                await _watch(run, view)
+                return await run.finished()
             finally:
+                interrupts.cancels_nothing()
                 animation.cancel()
                 await asyncio.wait([animation])
                 with contextlib.suppress(OSError):
                     view.close()
 
 
-def see_through(session: Session, view: View) -> Run:
-    """Run the flow to its end: the one place where the command line enters the event loop."""
-    return asyncio.run(session.run(view))
+def see_through(session: Session, view: View, conclude: Callable[[Run], ExitCode]) -> ExitCode:
+    """Run the flow to its end, then say what came of it: the one place where a command enters the event loop.
+
+    A step that ignores being cancelled does not keep the process: once all is said it ends without it.
+    """
+
+    async def whole(interrupts: Interrupts) -> ExitCode:
+        code = conclude(await session.run(view, interrupts))
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left and (await asyncio.wait(left, timeout=_PATIENCE))[1]:
+            sys.stdout.flush()
+            os._exit(code)
+        return code
+
+    with Interrupts() as interrupts:
+        return asyncio.run(whole(interrupts))
 
 
 async def _watch(run: FlowRun, view: View) -> None:

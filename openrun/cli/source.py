@@ -75,7 +75,7 @@ def _python_flow(source: str, module_name: str, name: str) -> Flow:
     if inspect.iscoroutine(found):
         found.close()
         raise Refusal(f"{source} is an async function; a plain one that returns a Flow is needed")
-    raise Refusal(f"{source} is a {type(found).__name__}, not a Flow")
+    raise Refusal(f"{source} is of type {type(found).__name__}, not a Flow")
 
 
 def _without_arguments(source: str, make: object) -> object:

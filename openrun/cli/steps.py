@@ -20,8 +20,6 @@ from openrun.core.types import ERROR_PORT, Json
 from openrun.definition.near import did_you_mean
 from openrun.steps.base import Step
 
-_REQUIRED = object()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepsOptions:
@@ -58,7 +56,7 @@ def _show_all(out: Screen, known: dict[str, type[Step]]) -> None:
         table.add_column(name)
     for key, cls in known.items():
         info = cls.info()
-        ports, is_fixed = _ports(key, cls)
+        ports, is_fixed = _ports(cls)
         table.add_row(
             clean(key),
             Text(clean(info.name)),
@@ -74,7 +72,7 @@ def _show_all(out: Screen, known: dict[str, type[Step]]) -> None:
 
 def _show_one(out: Screen, key: str, cls: type[Step]) -> None:
     info = cls.info()
-    ports, is_fixed = _ports(key, cls)
+    ports, is_fixed = _ports(cls)
     out.print(Text.assemble((clean(key), "bold"), f"  {clean(info.name)} · {clean(info.category)}"))
     out.print(Text(clean(info.description, 400)))
     listed = ", ".join(clean(port, 40) for port in ports)
@@ -110,7 +108,7 @@ def _show_fields(out: Screen, cls: type[Step]) -> None:
 
 def _described(key: str, cls: type[Step]) -> dict[str, Json]:
     info = cls.info()
-    ports, is_fixed = _ports(key, cls)
+    ports, is_fixed = _ports(cls)
     return {
         "key": key,
         "name": info.name,
@@ -128,7 +126,7 @@ def _examples(key: str, cls: type[Step]) -> list[Json]:
     return [{"id": key[:64].lower(), "type": key, "config": dict(each)} for each in cls.info().examples]
 
 
-def _ports(key: str, cls: type[Step]) -> tuple[list[str], bool]:
+def _ports(cls: type[Step]) -> tuple[list[str], bool]:
     """The output ports, and whether they are the same whatever the config says."""
     default = [str(port) for port in cls.model_fields["ports"].default]
     for example in cls.info().examples:
@@ -138,7 +136,6 @@ def _ports(key: str, cls: type[Step]) -> tuple[list[str], bool]:
             continue
         if ports != default:
             return ports, False
-    del key
     return default, True
 
 
@@ -180,7 +177,8 @@ def _type(schema: dict[str, Any], shared: dict[str, Any]) -> str:
         return " | ".join(dict.fromkeys(_type(each, shared) for each in options))
     if schema.get("type") == "array" and "items" in schema:
         return f"list of {_type(schema['items'], shared)}"
-    return {"array": "list"}.get(schema.get("type", ""), schema.get("type", "any"))
+    kind = str(schema.get("type", "any"))
+    return "list" if kind == "array" else kind
 
 
 def _plain(value: Any) -> Json:

@@ -1,10 +1,9 @@
 """How a run is shown while it runs: in place on a terminal, as lines, as NDJSON, or not at all."""
 
 import asyncio
-import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TextIO
+from typing import IO, Protocol
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -61,7 +60,7 @@ class NoView(_Still):
 class JsonView(_Still):
     """Every event as a line of JSON."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: IO[str]) -> None:
         self._out = out
 
     def show(self, event: Shown) -> None:
@@ -72,7 +71,7 @@ class JsonView(_Still):
 class LineView(_Still):
     """One line per event worth reading: `+0.012s  fetch  started`."""
 
-    def __init__(self, out: TextIO, names: Iterable[str]) -> None:
+    def __init__(self, out: IO[str], names: Iterable[str]) -> None:
         self._out = out
         self._width = max((len(name) for name in names if len(name) <= _NAME_WIDTH), default=0)
         self._start: datetime | None = None
@@ -159,10 +158,10 @@ class LiveView:
 def view_for(screen: Screen, name: str, step_ids: Iterable[str], *, as_json: bool) -> View:
     """The view that fits where the output goes."""
     if as_json:
-        return JsonView(screen.file or sys.stdout)
+        return JsonView(screen.file)
     if screen.is_live:
         return LiveView(screen, name)
-    return LineView(screen.file or sys.stdout, step_ids)
+    return LineView(screen.file, step_ids)
 
 
 def _duration(time: timedelta | None, *, is_under_way: bool) -> Text:

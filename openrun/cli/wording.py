@@ -71,7 +71,7 @@ def result_in_words(result: StepRunResult) -> str:
 
 
 def ports_in_words(ports: tuple[str, ...]) -> str:
-    return ", ".join(clean(port, 60) for port in ports[:8]) + (", …" if len(ports) > 8 else "") or "no port"  # noqa: PLR2004
+    return ", ".join(clean(port, 60) for port in ports[:8]) + (", …" if len(ports) > 8 else "") or "no port"
 
 
 def error_in_words(error: ErrorObject | None) -> str:

@@ -10,6 +10,18 @@ class Limits:
     document_bytes: int = 16 * 2**20
     document_nodes: int = 1_000_000
     document_steps: int = 10_000
+    document_edges: int = 50_000
+    document_triggers: int = 100
+    document_references: int = 50_000
+    document_expressions: int = 10_000
+    document_template_work: int = 1_200_000
+    """What parsing all templates of a document may take, in microseconds or so."""
+    document_pattern_chars: int = 20_000
+    document_key_chars: int = 500
+    document_faults: int = 500
+    loop_depth: int = 8
+    loop_work: int = 5_000_000
+    """Loops of a flow times its edges."""
     json_depth: int = 64
     json_nodes: int = 100_000
     value_bytes: int = 2_000_000

@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openrun.core.types import DEFAULT_PORT, OnFailure
+from openrun.core.types import DEFAULT_PORT, SUCCESS_PORT, Json, OnFailure
+from openrun.definition.template import Templates
 from openrun.steps.base import Step
 
 SCHEMA_URL = "https://openrun.dev/schemas/flow/v1.json"
@@ -23,7 +25,11 @@ class Edge:
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """What a document or a Python program says of a flow; `timeout` in seconds."""
+    """What a document or a Python program says of a flow; `timeout` in seconds.
+
+    What was read out of a step once is kept with it, for steps do not change: its templates, and the draft
+    of its body once that was read without a fault.
+    """
 
     name: str
     id: str = ""
@@ -34,9 +40,21 @@ class Draft:
     steps: list[Step] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     extensions: dict[str, Any] = field(default_factory=dict)
+    templates: Templates = field(default_factory=Templates, compare=False, repr=False)
+    bodies: "dict[int, Draft]" = field(default_factory=dict, compare=False, repr=False)
 
 
 def slug(name: str) -> str:
     """The name as an id: lower case, ASCII, words joined by hyphens, at most 64 characters."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9_]+", "-", ascii_name.lower()).strip("-")[:64].strip("-") or "flow"
+
+
+def edge_port(port: str, ports: tuple[str, ...] | list[str]) -> str:
+    """`success` means `default` on a step that declares no `success`."""
+    return DEFAULT_PORT if port == SUCCESS_PORT and SUCCESS_PORT not in ports else port
+
+
+def body_document(body: Mapping[str, Json]) -> dict[str, Json]:
+    """A body needs no name of its own."""
+    return {"name": "body", **body}

@@ -3,8 +3,9 @@
 A document never imports or runs anything: a step's `type` is looked up in the catalogue it is given.
 """
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import ValidationError as PydanticError
@@ -15,11 +16,16 @@ from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.strict_json import decode
 from openrun.core.types import DEFAULT_PORT, Json, OnFailure
 from openrun.definition.draft import Draft, Edge
-from openrun.definition.near import did_you_mean
+from openrun.definition.crowd import crowded
+from openrun.definition.faults import Faults
+from openrun.definition.near import LONGEST, quoted
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_MOST_KEYS = 1_000
+"""Most keys of an object that has fields, not keys of the author's choice."""
 
 
 class FlowSettings(BaseModel):
@@ -74,11 +80,17 @@ class EdgeFields(BaseModel):
 def load_document(text: str | bytes, limits: Limits = DEFAULT_LIMITS) -> Json:
     """Decode a document's text. Raises `InvalidFlow` when it is not strict JSON."""
     try:
-        return decode(text, limits=limits, max_bytes=limits.document_bytes, max_nodes=limits.document_nodes)
+        document = decode(
+            text, limits=limits, max_bytes=limits.document_bytes, max_nodes=limits.document_nodes
+        )
     except JsonError as error:
-        raise InvalidFlow(
-            [ValidationError(code=error.code, message=str(error), pointer=error.pointer)]
-        ) from None
+        fault = ValidationError(code=error.code, message=str(error), pointer=error.pointer)
+        raise InvalidFlow([fault]) from None
+    key = _long_key(document, limits.document_key_chars)
+    if key is not None:
+        message = f"the key {quoted(key)} has more than {limits.document_key_chars} characters"
+        raise InvalidFlow([ValidationError(code="KEY_TOO_LONG", message=message)])
+    return document
 
 
 def read_document(document: Json, catalog: StepCatalog, limits: Limits = DEFAULT_LIMITS) -> Draft:
@@ -86,7 +98,7 @@ def read_document(document: Json, catalog: StepCatalog, limits: Limits = DEFAULT
     draft, faults = examine(document, catalog, limits)
     if draft is None or faults:
         name = document.get("name") if isinstance(document, dict) else None
-        raise InvalidFlow(faults, flow=name if isinstance(name, str) else "")
+        raise InvalidFlow(faults, flow=name[:200] if isinstance(name, str) else "")
     return draft
 
 
@@ -94,14 +106,21 @@ def examine(
     document: Json, catalog: StepCatalog, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[Draft | None, list[ValidationError]]:
     """The draft as far as the document can be read, and all structural faults."""
+    faults = Faults(limits)
+    return draft_of(document, catalog, faults), faults.found
+
+
+def draft_of(document: Json, catalog: StepCatalog, faults: Faults) -> Draft | None:
+    """The draft as far as the document, or the body of a step, can be read."""
     if not isinstance(document, dict):
-        kind = type(document).__name__
-        return None, [_fault("NOT_AN_OBJECT", f"a flow document is a JSON object, not {kind}", "")]
-    reading = _Reading(catalog)
+        faults.add("NOT_AN_OBJECT", f"a flow document is a JSON object, not {type(document).__name__}")
+        return None
+    reading = _Reading(catalog, faults)
     rest, extensions = _split_extensions(document)
-    steps = reading.list_of(rest.pop("steps", []), "/steps", limits.document_steps)
-    edges = reading.list_of(rest.pop("edges", []), "/edges", limits.document_nodes)
-    settings = reading.model(FlowSettings, rest, "", "flow", [*FlowSettings.model_fields, "steps", "edges"])
+    steps = reading.list_of(rest.pop("steps", []), "steps")
+    edges = reading.list_of(rest.pop("edges", []), "edges")
+    known = [*FlowSettings.model_fields, "steps", "edges"]
+    settings = reading.model(FlowSettings, rest, _Place("", "flow", known))
     extensions.pop("$schema", None)
     draft = Draft(
         name=settings.name if settings else "",
@@ -112,117 +131,144 @@ def examine(
     if settings:
         draft.id, draft.description, draft.on_failure = settings.id, settings.description, settings.on_failure
         draft.timeout, draft.max_activations = settings.timeout, settings.max_activations
-    return draft, reading.faults
+    return draft
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a part of the document is, what it is called, and the keys it may have, and its config."""
+
+    pointer: str
+    what: str
+    known: Collection[str]
+    step_id: str | None = None
+    config: Collection[str] = ()
 
 
 class _Reading:
-    """Collects the faults of one document."""
+    """Reads one document, or one body."""
 
-    def __init__(self, catalog: StepCatalog) -> None:
+    def __init__(self, catalog: StepCatalog, faults: Faults) -> None:
         self.catalog = catalog
-        self.faults: list[ValidationError] = []
+        self.faults = faults
+        self.hidden: dict[type[Step], frozenset[str]] = {}
 
-    def fault(
-        self, code: str, message: str, pointer: str, hint: str | None = None, step: str | None = None
-    ) -> None:
-        self.faults.append(_fault(code, message, pointer, hint, step))
-
-    def list_of(self, value: Json, pointer: str, most: int) -> list[Json]:
+    def list_of(self, value: Json, what: Literal["steps", "edges"]) -> list[Json]:
         if not isinstance(value, list):
-            self.fault("NOT_A_LIST", f"{pointer[1:]} is a list, not {type(value).__name__}", pointer)
+            self.faults.add("NOT_A_LIST", f"{what} is a list, not {type(value).__name__}", f"/{what}")
             return []
-        if len(value) > most:
-            self.fault("TOO_MANY", f"{len(value)} {pointer[1:]}; at most {most} are allowed", pointer)
-            return []
-        return value
+        return value if self.faults.take(what, len(value), f"/{what}") else []
 
     def step(self, value: Json, pointer: str) -> Step | None:
+        if self.faults.full:
+            return None
         if not isinstance(value, dict):
-            self.fault("NOT_AN_OBJECT", f"a step is an object, not {type(value).__name__}", pointer)
+            self.faults.add("NOT_AN_OBJECT", f"a step is an object, not {type(value).__name__}", pointer)
             return None
         rest, extensions = _split_extensions(value)
-        step_id = value.get("id") if isinstance(value.get("id"), str) else None
+        given = value.get("id")
+        step_id = given if isinstance(given, str) and len(given) <= LONGEST else None
         key = rest.pop("type", None)
-        if not isinstance(key, str):
-            self.fault(
-                "MISSING_TYPE", "a step needs a `type`", f"{pointer}/type", _types(self.catalog), step_id
-            )
+        cls = self.type_of(key, pointer, step_id)
+        if cls is None or (cls.is_trigger and not self.faults.take("triggers", 1, pointer)):
             return None
-        if key not in self.catalog:
-            hint = did_you_mean(key, self.catalog.keys())
-            self.fault("UNKNOWN_TYPE", f"there is no step type {key!r}", f"{pointer}/type", hint, step_id)
+        config = rest.get("config", {})
+        if not isinstance(config, dict):
+            self.faults.add("NOT_AN_OBJECT", "`config` is an object", f"{pointer}/config", step=step_id)
             return None
-        cls = self.catalog.get(key)
-        if not isinstance(rest.get("config", {}), dict):
-            self.fault("NOT_AN_OBJECT", "`config` is an object", f"{pointer}/config", None, step_id)
+        if self.too_large(config, cls.config_model(), f"{pointer}/config", step_id):
             return None
-        known = [name for name, each in cls.model_fields.items() if not each.exclude]
-        step = self.model(cls, rest, pointer, f"step {step_id or key!r}", [*known, "type"], step_id=step_id)
+        hidden = self.hidden.get(cls)
+        if hidden is None:
+            hidden = frozenset(name for name, each in cls.model_fields.items() if each.exclude)
+            self.hidden[cls] = hidden
+        what = f"step {step_id or key!r}"
+        for name in [name for name in rest if name in hidden]:
+            del rest[name]
+            place = f"{pointer}/{_escape(name)}"
+            self.faults.add("UNKNOWN_FIELD", f"{what} has no field {name!r}", place, step=step_id)
+        known = [*(name for name in cls.model_fields if name not in hidden), "type"]
+        place = _Place(pointer, what, known, step_id, tuple(cls.config_model().model_fields))
+        step = self.model(cls, rest, place)
         return step.named(step.id, extensions) if step is not None else None
 
+    def type_of(self, key: Json, pointer: str, step_id: str | None) -> type[Step] | None:
+        if not isinstance(key, str):
+            hint = "known types: " + ", ".join(self.catalog.keys())
+            here = f"{pointer}/type"
+            self.faults.add("MISSING_TYPE", "a step needs a `type`", here, step=step_id, hint=hint)
+            return None
+        if key not in self.catalog:
+            hint = self.faults.near(key, self.catalog.keys())
+            message = f"there is no step type {quoted(key)}"
+            self.faults.add("UNKNOWN_TYPE", message, f"{pointer}/type", step=step_id, hint=hint)
+            return None
+        return self.catalog.get(key)
+
     def edge(self, value: Json, pointer: str) -> Edge | None:
+        if self.faults.full:
+            return None
         if not isinstance(value, dict):
-            self.fault("NOT_AN_OBJECT", f"an edge is an object, not {type(value).__name__}", pointer)
+            self.faults.add("NOT_AN_OBJECT", f"an edge is an object, not {type(value).__name__}", pointer)
             return None
         rest, extensions = _split_extensions(value)
-        edge = self.model(EdgeFields, rest, pointer, "edge", list(EdgeFields.model_fields))
+        edge = self.model(EdgeFields, rest, _Place(pointer, "edge", tuple(EdgeFields.model_fields)))
         return Edge(edge.source, edge.target, edge.source_port, extensions) if edge else None
 
-    def model(
-        self,
-        cls: type[ModelT],
-        fields: dict[str, Json],
-        pointer: str,
-        what: str,
-        known: list[str],
-        *,
-        step_id: str | None = None,
-    ) -> ModelT | None:
-        hidden = [name for name in fields if name in cls.model_fields and cls.model_fields[name].exclude]
-        for name in hidden:
-            self.fault(
-                "UNKNOWN_FIELD", f"{what} has no field {name!r}", f"{pointer}/{_escape(name)}", None, step_id
-            )
+    def too_large(
+        self, fields: dict[str, Json], cls: type[BaseModel], pointer: str, step_id: str | None
+    ) -> bool:
+        """Whether there are more values than pydantic should look at, one by one; it tells of every one."""
+        if len(fields) > _MOST_KEYS:
+            message = f"an object of {len(fields):,} fields; at most {_MOST_KEYS:,} are allowed"
+            self.faults.add("TOO_MANY", message, pointer, step=step_id)
+            return True
+        name = crowded(fields, cls)
+        if name is not None:
+            message = f"{name!r} has more values than it may"
+            self.faults.add("TOO_MANY", message, f"{pointer}/{_escape(name)}", step=step_id)
+        return name is not None
+
+    def model(self, cls: type[ModelT], fields: dict[str, Json], place: _Place) -> ModelT | None:
+        if self.too_large(fields, cls, place.pointer, place.step_id):
+            return None
         try:
-            return cls.model_validate({name: value for name, value in fields.items() if name not in hidden})
+            return cls.model_validate(fields)
         except PydanticError as error:
             for each in error.errors(include_url=False, include_context=False, include_input=False):
-                self._pydantic(
-                    each["loc"], each["type"], each["msg"], fields, (pointer, what, known, step_id)
-                )
+                self.refused(each["loc"], (each["type"], each["msg"]), fields, place)
             return None
 
-    def _pydantic(
-        self,
-        loc: tuple[int | str, ...],
-        kind: str,
-        message: str,
-        fields: Json,
-        place: tuple[str, str, list[str], str | None],
+    def refused(
+        self, loc: tuple[int | str, ...], fault: tuple[str, str], fields: Json, place: _Place
     ) -> None:
-        pointer, what, known, step_id = place
-        here = pointer + _pointer(loc, fields, missing=kind == "missing")
-        name = str(loc[-1]) if loc else ""
+        kind, message = fault
+        here = place.pointer + _pointer(loc, fields, missing=kind == "missing")
+        path = ".".join(map(str, loc))
         if kind == "extra_forbidden":
-            near = known if len(loc) == 1 else ()
-            self.fault(
-                "UNKNOWN_FIELD", f"{what} has no field {name!r}", here, did_you_mean(name, near), step_id
-            )
+            name = str(loc[-1])
+            near = place.known if len(loc) == 1 else place.config if loc[:-1] == ("config",) else ()
+            hint = self.faults.near(name, near)
+            text = f"{place.what} has no field {quoted(path.removeprefix('config.'))}"
+            self.faults.add("UNKNOWN_FIELD", text, here, step=place.step_id, hint=hint)
         elif kind == "missing":
-            self.fault("MISSING_FIELD", f"{what} needs {'.'.join(map(str, loc))!r}", here, None, step_id)
+            text = f"{place.what} needs {quoted(path)}"
+            self.faults.add("MISSING_FIELD", text, here, step=place.step_id)
         else:
-            text = message.removeprefix("Value error, ")
-            self.fault("INVALID_VALUE", f"{'.'.join(map(str, loc)) or what}: {text}", here, None, step_id)
+            text = f"{path[:LONGEST] or place.what}: {message.removeprefix('Value error, ')}"
+            self.faults.add("INVALID_VALUE", text, here, step=place.step_id)
 
 
-def _fault(
-    code: str, message: str, pointer: str, hint: str | None = None, step: str | None = None
-) -> ValidationError:
-    return ValidationError(code=code, message=message, pointer=pointer, hint=hint, step_id=step)
-
-
-def _types(catalog: StepCatalog) -> str:
-    return "known types: " + ", ".join(catalog.keys())
+def _long_key(document: Json, most: int) -> str | None:
+    pending = [document]
+    while pending:
+        part = pending.pop()
+        if type(part) is dict:
+            if part and len(key := max(part, key=len)) > most:
+                return key
+            part = part.values()
+        pending += [each for each in part if type(each) is dict or type(each) is list]
+    return None
 
 
 def _split_extensions(value: Mapping[str, Json]) -> tuple[dict[str, Json], dict[str, Json]]:

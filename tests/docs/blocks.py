@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
 _TITLE = re.compile(r'title="([^"]+)"')
 
 
@@ -44,7 +45,7 @@ class Block:
 def blocks_of(path: Path) -> list[Block]:
     """All blocks of a page, in order."""
     text = path.read_text()
-    outside = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
+    outside = _prose(path)
     headings = [(outside.count("\n", 0, match.start()) + 1, match[1]) for match in _HEADING.finditer(outside)]
     return [_block(path, text, match, headings) for match in _FENCE.finditer(text)]
 
@@ -60,6 +61,21 @@ def _block(path: Path, text: str, match: re.Match[str], headings: list[tuple[int
         words=match[2].strip(),
         text=match[3],
     )
+
+
+def links_of(path: Path) -> list[str]:
+    """The targets of a page's links, those to other sites left out."""
+    return [target for target in _LINK.findall(_prose(path)) if "://" not in target]
+
+
+def anchors_of(path: Path) -> set[str]:
+    """What a link may name after `#`: the headings, as GitHub spells them."""
+    headings = _HEADING.findall(_prose(path))
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def _prose(path: Path) -> str:
+    return _FENCE.sub(lambda match: "\n" * match[0].count("\n"), path.read_text())
 
 
 def run_python(block: Block, names: dict[str, Any]) -> str:

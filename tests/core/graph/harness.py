@@ -38,6 +38,7 @@ from openrun.core.results import (
     WaitForChildren,
     WaitForItems,
     WaitUntil,
+    Wake,
 )
 from openrun.core.types import Json, OnItemError, RunStatus, SkipReason, StepRunStatus
 
@@ -65,9 +66,14 @@ def fail(code: str = "BROKEN") -> StepRunResult:
     return StepRunResult.failure(None, f"broken: {code}", code=code)
 
 
+def woken(act: Activation) -> Wake | None:
+    """What woke the step, when this is no attempt from its top."""
+    return act.wake if act.phase is Phase.RESUMING else None
+
+
 def wait(then: StepRunResult | None = None) -> Callable[[Activation], Outcome]:
     """Wait for a minute, then come to `then`."""
-    return lambda act: WaitUntil(until=BEGIN + timedelta(minutes=1)) if act.wake is None else then or ok()
+    return lambda act: WaitUntil(until=BEGIN + timedelta(minutes=1)) if woken(act) is None else then or ok()
 
 
 def each(
@@ -76,9 +82,9 @@ def each(
     """A foreach: the body per item; the results, or the first failure's index."""
 
     def behave(act: Activation) -> Outcome:
-        if act.wake is None:
+        if woken(act) is None:
             return WaitForItems(items=list(items), concurrency=concurrency, on_item_error=on_item_error)
-        return _gathered(act.wake, on_item_error)
+        return _gathered(woken(act), on_item_error)
 
     return behave
 
@@ -89,7 +95,7 @@ def children(
     """The same over child runs."""
 
     def behave(act: Activation) -> Outcome:
-        if act.wake is None:
+        if woken(act) is None:
             ids = tuple(f"child-{at}" for at in range(len(inputs)))
             return WaitForChildren(
                 flow="child",
@@ -98,7 +104,7 @@ def children(
                 on_item_error=on_item_error,
                 run_ids=ids,
             )
-        return _gathered(act.wake, on_item_error)
+        return _gathered(woken(act), on_item_error)
 
     return behave
 

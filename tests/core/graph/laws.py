@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from openrun.core.events import StepCompleted
-from openrun.core.results import StepRunResult
+from openrun.core.frame import Phase
+from openrun.core.results import StepRunResult, TimerWake
 from openrun.core.types import JoinMode
 
 from .generators import Drawn, random_dag, random_flow, random_loop
@@ -47,7 +48,8 @@ def _final(behaviour: Any) -> StepRunResult:
 
 
 class _Woken:
-    wake = True
+    phase = Phase.RESUMING
+    wake = TimerWake()
 
 
 def _plain(output: Any) -> Any:

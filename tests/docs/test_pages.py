@@ -1,0 +1,130 @@
+"""The README and the pages under docs/ do what they say: every block is run, read or checked.
+
+Python blocks of a page run in order and share their names. A ```text output block is what the block before
+it printed. JSON blocks with steps are flows without errors. Blocks with `title="name"` are kept as files for the
+commands that follow; those run where these files are. A block that cannot run says `no-run` for all to see.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openrun import Flow
+from tests.docs.blocks import ROOT, Block, anchors_of, blocks_of, links_of, run_python
+
+PAGES = [
+    ROOT / "README.md",
+    *sorted(page for page in ROOT.glob("docs/*.md") if page.name != "cli.md"),
+    *sorted(ROOT.glob("docs/decisions/*.md")),
+]
+SHELL = {"bash", "console", "sh"}
+LANGUAGES = SHELL | {"python", "json", "text", "mermaid"}
+MOST_WITHOUT_RUN = 3
+SECONDS = 60
+
+
+class Reader:
+    """Works through a page, block by block, in a folder of its own."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = {"__name__": "page"}
+        self.printed: str | None = None
+
+    def read(self, block: Block) -> None:
+        if block.title is not None:
+            Path(block.title).write_text(block.text)
+        if block.language == "text" and "output" in block.words.split():
+            assert self.printed is not None, f"{block}: nothing was printed before it"
+            assert _trimmed(self.printed) == _trimmed(block.text), str(block)
+        if not block.runs:
+            return
+        if block.language == "python":
+            self.printed = run_python(block, self.names)
+        elif block.language == "json":
+            check_json(block)
+        elif block.language in SHELL:
+            self.printed = run_commands(block)
+
+
+def _trimmed(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().splitlines()]
+
+
+def check_json(block: Block) -> None:
+    document = json.loads(block.text)
+    if isinstance(document, dict) and "steps" in document and "name" in document:
+        assert Flow.from_dict(document).errors() == [], str(block)
+
+
+def run_commands(block: Block) -> str:
+    printed = ""
+    for line in block.text.splitlines():
+        command = line.removeprefix("$ ").strip()
+        words = shlex.split(command, comments=True)
+        if words and words[0] == "openrun":
+            printed += run_openrun(block, words[1:])
+        elif words and words[0] == "make":
+            check_targets(block, words[1:])
+        elif words and words[:2] != ["pip", "install"] and words[0] not in {"git", "cd", "python"}:
+            pytest.fail(f"{block}: {command!r} is not run; mark the block no-run, or leave it out")
+        elif words and words[0] == "python":
+            printed += run_script(block, words[1:])
+    return printed
+
+
+def run_openrun(block: Block, words: list[str]) -> str:
+    return _said(block, [sys.executable, "-m", "openrun", *words])
+
+
+def run_script(block: Block, words: list[str]) -> str:
+    return _said(block, [sys.executable, *words])
+
+
+def _said(block: Block, command: list[str]) -> str:
+    # A page that shows a failing command says so: `exits-1`.
+    wanted = next((int(word[6:]) for word in block.words.split() if word.startswith("exits-")), 0)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
+    done = subprocess.run(  # noqa: S603 (our own pages)
+        command, capture_output=True, encoding="utf-8", env=environment, timeout=SECONDS, check=False
+    )
+    assert done.returncode == wanted, f"{block}: {command[1:]}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def check_targets(block: Block, targets: list[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in targets:
+        assert f"\n{target}:" in makefile, f"{block}: the Makefile has no target {target!r}"
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    reader = Reader()
+    for block in blocks_of(page):
+        reader.read(block)
+
+
+def test_blocks_have_a_language_and_nearly_all_of_them_run() -> None:
+    blocks = [block for page in PAGES for block in blocks_of(page)]
+    assert {block.language for block in blocks} <= LANGUAGES
+    assert len([str(block) for block in blocks if not block.runs]) <= MOST_WITHOUT_RUN
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
+    for target in links_of(page):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path) if path else page
+        assert file.exists(), f"{page.name} links to {target}, which is not there"
+        if anchor:
+            assert anchor in anchors_of(file), f"{page.name} links to {target}, which has no such heading"
