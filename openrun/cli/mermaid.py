@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from openrun.cli.sketch import Node, Sketch
-from openrun.core.types import DEFAULT_PORT
 
 _PLAIN = frozenset(" _-.,/:")
 _LONGEST = 80
@@ -25,7 +24,7 @@ def _flow(sketch: Sketch, prefix: str, indent: str) -> Iterator[str]:
             yield f"{indent}{name} -.- {name}_body"
     for stroke in sketch.strokes:
         source, target = f"{prefix}{stroke.source}", f"{prefix}{stroke.target}"
-        label = "" if stroke.port == DEFAULT_PORT else f'|"{_escape(stroke.port)}"|'
+        label = f'|"{_escape(stroke.port)}"|' if sketch.names_port(stroke) else ""
         arrow = "-.->" if stroke.again else "-->"
         yield f"{indent}{source} {arrow}{label} {target}"
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 
 from openrun.cli.sketch import Node, Sketch, Stroke
 from openrun.cli.text import clean
-from openrun.core.types import DEFAULT_PORT
 
 _MOST_LANES = 24
 _NAME_WIDTH = 32
@@ -121,12 +120,12 @@ def _says(sketch: Sketch, node: Node) -> str:
     """Where it is reached from, if that is not plain from the rails; where it goes back to; its notes."""
     arriving = sketch.arriving(node.at)
     parts = []
-    if len(arriving) > 1 or any(each.port != DEFAULT_PORT for each in arriving):
+    if len(arriving) > 1 or any(sketch.names_port(each) for each in arriving):
         more = f", … {len(arriving) - _SOURCES} more" if len(arriving) > _SOURCES else ""
         parts.append("← " + ", ".join(_end(sketch, each) for each in arriving[:_SOURCES]) + more)
     for each in sketch.leaving(node.at):
         if each.again:
-            port = "" if each.port == DEFAULT_PORT else f"{clean(each.port)} "
+            port = f"{clean(each.port, 40)} " if sketch.names_port(each) else ""
             parts.append(f"{port}↺ {clean(sketch.nodes[each.target].step_id)}")
     if node.notes:
         parts.append(f"[{clean(', '.join(node.notes))}]")
@@ -135,4 +134,4 @@ def _says(sketch: Sketch, node: Node) -> str:
 
 def _end(sketch: Sketch, stroke: Stroke) -> str:
     source = clean(sketch.nodes[stroke.source].step_id)
-    return source if stroke.port == DEFAULT_PORT else f"{source}.{clean(stroke.port, 40)}"
+    return f"{source}.{clean(stroke.port, 40)}" if sketch.names_port(stroke) else source

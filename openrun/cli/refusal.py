@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from typing import ParamSpec
 
@@ -17,6 +18,10 @@ from openrun.core.errors import InvalidFlow, OpenRunError, Severity, ValidationE
 P = ParamSpec("P")
 
 _MESSAGE = 2_000
+_OPTIONS = {
+    "UNKNOWN_TYPE": "--module names a module with more steps",
+    "UNKNOWN_FLOW": "--flows names a file or folder with more flows",
+}
 
 
 class ExitCode(IntEnum):
@@ -45,7 +50,15 @@ class Faulty(Refusal):
     def __init__(self, source: str, faults: Sequence[ValidationError]) -> None:
         super().__init__(f"{source} is not a valid flow")
         self.source = source
-        self.faults = tuple(faults)
+        self.faults = tuple(map(_advised, faults))
+
+
+def _advised(fault: ValidationError) -> ValidationError:
+    """A fault that an option of the command may mend says so."""
+    option = _OPTIONS.get(fault.code)
+    if option is None:
+        return fault
+    return replace(fault, hint="; ".join(filter(None, (fault.hint, option))))
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from openrun.core.graph import Graph, Link
-from openrun.core.types import JoinMode
+from openrun.core.types import DEFAULT_PORT, JoinMode
 from openrun.definition.program import Program
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
@@ -45,6 +45,10 @@ class Sketch:
 
     def leaving(self, at: int) -> tuple[Stroke, ...]:
         return self._out.get(at, ())
+
+    def names_port(self, stroke: Stroke) -> bool:
+        """Whether the port says something: it is not the only way on."""
+        return stroke.port != DEFAULT_PORT or self.nodes[stroke.source].is_branch
 
     def arriving(self, at: int) -> tuple[Stroke, ...]:
         """Those that begin nothing anew: the ways to the node from above."""

@@ -67,13 +67,13 @@ def _report(options: ValidateOptions, catalog: StepCatalog) -> Report:
             *Library.of(options.flows, catalog).ids,
             *(f.id for _name, f in loaded if isinstance(f, Flow)),
         }
-    return [(name, fault) for name, each in loaded for fault in _faults(each, known)]
+    return [(name, fault) for name, each in loaded for fault in _faults(name, each, known)]
 
 
-def _faults(each: Flow | Faulty, known: set[str] | None) -> Sequence[ValidationError]:
+def _faults(name: str, each: Flow | Faulty, known: set[str] | None) -> Sequence[ValidationError]:
     if isinstance(each, Faulty):
         return each.faults
-    return each.errors(known) or each.warnings()
+    return Faulty(name, each.errors(known)).faults or each.warnings()
 
 
 def _print(report: Report, errors: int, names: Sequence[str]) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+CANCELLED = "CANCELLED"
+"""Code of what did not end because it was stopped."""
+
 
 class ErrorObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a failed activation failed with: the object on the `error` port, in events and in the API.

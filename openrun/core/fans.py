@@ -1,6 +1,6 @@
 """Fan-out of one activation over items (frames of this run) or children (runs of their own)."""
 
-from openrun.core.errors import ErrorObject
+from openrun.core.errors import CANCELLED, ErrorObject
 from openrun.core.frame import Activation, Fanout, Phase, Walk
 from openrun.core.halts import Halts
 from openrun.core.layers import Layer, nobody
@@ -55,7 +55,10 @@ class Fans:
     ) -> None:
         """Record one item or child; the first failure may stop the others."""
         stopped = fanout.stopped
-        fanout.record(*item)
+        if stopped and item[2] is not None and item[2].code == CANCELLED:
+            fanout.drop(item[0])
+        else:
+            fanout.record(*item)
         if fanout.stopped and not stopped:
             self._stop_others(act, fanout)
         self.feed(act, fanout, seq)
@@ -76,5 +79,4 @@ class Fans:
         again = f"@{act.attempt}" if act.attempt > 1 else ""
         self._router.open_walk(walk, act.frame, f"{act.spec.id}{again}[{index}]", layer)
         fanout.walks[index] = walk
-        for step in graph.entries():
-            self._router.enter(walk, step)
+        self._router.begin(walk, graph.entries())

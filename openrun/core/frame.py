@@ -47,7 +47,7 @@ class Activation:
         self.spec = spec
         self.frame = frame
         self.mask = mask
-        """Bit set of the steps whose `error` firings led here."""
+        """Bit set of the `error` firings that led here."""
 
     @property
     def step_id(self) -> str:
@@ -141,7 +141,7 @@ class Walk:
     """One way through one graph: the run's own, or that of one item of a foreach."""
 
     __slots__ = (
-        "busy", "cut", "failures", "graph", "guarded", "index", "leaves", "open_tallies", "owner", "replied",
+        "busy", "catches", "cut", "failures", "graph", "guarded", "index", "leaves", "open_tallies", "owner", "replied",
         "reply", "root", "scopes", "stopping", "unfinished",
     )  # fmt: skip
 
@@ -153,6 +153,8 @@ class Walk:
         self.scopes: list[str] = []
         self.busy = 0
         self.open_tallies = 0
+        self.catches = 0
+        """Activations whose `error` port has fired: each has a bit."""
         self.unfinished: dict[Activation, None] = {}
         self.failures: list[Activation | Refusal] = []
         self.leaves: dict[str, Any] = {}
@@ -199,9 +201,13 @@ class Fanout:
         self.running.add(at)
         return at
 
-    def record(self, index: int, output: Any, error: ErrorObject | None) -> None:
+    def drop(self, index: int) -> None:
+        """An item that was stopped because of another has neither result nor failure."""
         self.running.discard(index)
         self.walks.pop(index, None)
+
+    def record(self, index: int, output: Any, error: ErrorObject | None) -> None:
+        self.drop(index)
         if error is None:
             self.results[index] = output
             return

@@ -5,7 +5,7 @@ values derived from it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -101,7 +101,9 @@ class Graph:
     bodies: dict[int, "Graph"]
     protected: frozenset[int]
     """Steps that still run after a cancel: those marked always, and what only they lead to."""
-    _ruled_out: dict[int, tuple[tuple[int, ...], tuple[Link, ...]]] = field(default_factory=dict)
+    hopeless: frozenset[int]
+    """Steps that a failure arriving there cannot be handled behind, whatever else happens."""
+    _ruled_out: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[Link, ...]]] = field(default_factory=dict)
     _reach: dict[int, frozenset[int]] = field(default_factory=dict)
     _losers: dict[int, frozenset[int]] = field(default_factory=dict)
 
@@ -126,6 +128,7 @@ class Graph:
             error_wired=tuple(any(link.port == ERROR_PORT for link in each) for each in out),
             bodies={at: cls.compile(step.body) for at, step in enumerate(spec.steps) if step.body},
             protected=_protected(spec, links),
+            hopeless=_hopeless(spec, out),
         )
 
     def entries(self) -> tuple[int, ...]:
@@ -135,16 +138,16 @@ class Graph:
 
     def reachable(self, source: int) -> frozenset[int]:
         """Steps on any path from `source`, itself included."""
-        return _walk(source, self.out, lambda _link: True)
+        return _walk((source,), self.out, lambda _link: True)
 
-    def ruled_out(self, source: int) -> tuple[tuple[int, ...], tuple[Link, ...]]:
-        """Steps that no path from `source` leads to, and their edges into steps that one does."""
-        found = self._ruled_out.get(source)
+    def ruled_out(self, sources: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Link, ...]]:
+        """Steps that no path from `sources` leads to, and their edges into steps that one does."""
+        found = self._ruled_out.get(sources)
         if found is None:
-            reached = self.reachable(source)
+            reached = _walk(sources, self.out, lambda _link: True)
             steps = tuple(at for at in range(len(self.steps)) if at not in reached)
             links = tuple(k for at in steps for k in self.out[at] if k.target in reached)
-            found = self._ruled_out[source] = steps, links
+            found = self._ruled_out[sources] = steps, links
         return found
 
     def token_reach(self, source: int) -> frozenset[int]:
@@ -153,7 +156,7 @@ class Graph:
         if found is None:
             home = self.home[source]
             found = _walk(
-                source, self.out, lambda k: home is None or (k.back != home and home not in k.exits)
+                (source,), self.out, lambda k: home is None or (k.back != home and home not in k.exits)
             )
             self._reach[source] = found
         return found
@@ -193,9 +196,11 @@ def _spread(seeds: set[int], backwards: dict[int, set[int]]) -> set[int]:
     return seen
 
 
-def _walk(source: int, out: tuple[tuple[Link, ...], ...], follow: Callable[[Link], bool]) -> frozenset[int]:
-    seen = {source}
-    pending = [source]
+def _walk(
+    sources: Collection[int], out: tuple[tuple[Link, ...], ...], follow: Callable[[Link], bool]
+) -> frozenset[int]:
+    seen = set(sources)
+    pending = list(sources)
     while pending:
         for link in out[pending.pop()]:
             if link.target not in seen and follow(link):
@@ -294,4 +299,39 @@ def _protected(spec: GraphSpec, links: Sequence[Link]) -> frozenset[int]:
         found = kept
     # A cycle that no marked step leads to supports itself in the fixed point; only what they reach counts.
     out = _group(len(spec.steps), links, by_target=False)
-    return frozenset(found & set().union(*(_walk(at, out, lambda _link: True) for at in marked)))
+    return frozenset(found & _walk(marked, out, lambda _link: True))
+
+
+def _hopeless(spec: GraphSpec, out: tuple[tuple[Link, ...], ...]) -> frozenset[int]:
+    """A least fixed point: steps that run in spite of a failure, and those that can only pass it on to such.
+
+    Edges that leave or repeat a loop leave hope: where they lead is told by the loop's end.
+    """
+    paths = [[k for k in links if k.port != ERROR_PORT] for links in out]
+    found = {at for at, step in enumerate(spec.steps) if step.always or step.join_mode is JoinMode.ALL_DONE}
+    passing = {
+        at
+        for at, step in enumerate(spec.steps)
+        if not step.always
+        and (
+            step.join_mode is JoinMode.NO_WAIT
+            or (
+                step.join_mode is JoinMode.ALL_SUCCESS
+                and not step.allow_failure
+                and not any(k.port == ERROR_PORT for k in out[at])
+            )
+        )
+    }
+    found |= {at for at in passing if not paths[at]}
+    before: dict[int, list[int]] = {}
+    for at in passing:
+        for link in paths[at]:
+            if not link.exits and link.back is None:
+                before.setdefault(link.target, []).append(at)
+    pending = list(found)
+    while pending:
+        for at in before.get(pending.pop(), ()):
+            if at not in found:
+                found.add(at)
+                pending.append(at)
+    return frozenset(found)

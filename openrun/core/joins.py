@@ -1,7 +1,8 @@
 """How a step decides by its inbound edges: the truth table of the four join modes, and nothing else.
 
-Edges settle as fired or as dead with a reason; a reason's number grows with how bad it is. A caught edge
-carries (as a bit set of steps) who caught; a fired edge carries the `error` firings it descends from. A
+Edges settle as fired or as dead with a reason; a reason's number grows with how bad it is. Every activation
+that catches a failure has a bit of its own: a caught edge carries the bits of who caught, a fired edge those
+of the `error` firings it descends from. A
 caught edge is *taken care of* when the fired inbound edges descend from all that caught on it.
 """
 
@@ -16,6 +17,8 @@ SKIPPED: Final = 2
 CANCELLED: Final = 3
 CAUGHT: Final = 4
 FAILED: Final = 5
+
+_QUIET: Final = 1 << NOT_TAKEN | 1 << SKIPPED
 
 REASONS: Final = {
     NOT_TAKEN: SkipReason.NOT_TAKEN,
@@ -49,9 +52,9 @@ class Tally:
         """Bit set of the states seen."""
         self.own_seen = 0
         self.caught = 0
-        """Bit set of the steps that caught on dead edges."""
+        """Bit set of who caught on dead edges."""
         self.descent = 0
-        """Bit set of the steps whose `error` firings the fired edges descend from."""
+        """Bit set of the `error` firings that the fired edges descend from."""
         self.decided = False
 
     def add(self, state: int, mask: int, *, own: bool = True) -> None:
@@ -78,6 +81,8 @@ class Tally:
     @property
     def reason(self) -> int:
         """The reason with which the edges of a step die that does not run."""
+        if not self.own_seen & ~_QUIET:
+            return SKIPPED
         if self.has(FAILED):
             return FAILED
         if self.uncaught:
@@ -85,7 +90,6 @@ class Tally:
         return CANCELLED if self.has(CANCELLED) else SKIPPED
 
 
-_QUIET: Final = 1 << NOT_TAKEN | 1 << SKIPPED
 _LOUD: Final = 1 << FIRED | 1 << FAILED | 1 << CAUGHT
 
 

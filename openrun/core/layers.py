@@ -12,7 +12,6 @@ import msgspec
 from openrun.core.interpolation import MISSING
 from openrun.core.types import Json
 
-
 Readers = Callable[[], tuple[int, int]]
 """The least and the largest seq at which anyone still reads."""
 

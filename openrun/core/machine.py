@@ -167,13 +167,9 @@ class Machine:
             "run": {"id": event.run_id, "flow": event.flow_id, "started_at": event.timestamp.isoformat()},
             "trigger": {"id": event.trigger, "input": event.input},
         }
-        if event.trigger is None:
-            entries = self.graph.entries()
-        else:
-            entries = (self.graph.index[event.trigger],)
-            self._router.rule_out(root, entries[0])
-        for step in entries:
-            self._router.enter(root, step)
+        trigger = event.trigger
+        entries = self.graph.entries() if trigger is None else (self.graph.index[trigger],)
+        self._router.begin(root, entries)
         self._advance(root)
 
     def _step_started(self, event: StepStarted) -> None:

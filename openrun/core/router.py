@@ -75,9 +75,12 @@ class Router:
 
     def settle_failure(self, act: Activation) -> None:
         """Fire the `error` edges where there are any; else let all edges die failed."""
-        frame, bit = act.frame, 1 << act.step
+        frame, bit = act.frame, 0
         graph = frame.walk.graph
         caught = graph.error_wired[act.step]
+        if caught:
+            bit = 1 << frame.walk.catches
+            frame.walk.catches += 1
         for link in graph.out[act.step]:
             if link.port == ERROR_PORT:
                 self.follow(frame, link, FIRED, act.mask | bit)
@@ -272,7 +275,7 @@ class Router:
             return
         if self.started >= self.limit:
             self.overrun = True
-            if not repeated:
+            if not repeated and step not in frame.passed:
                 self.pass_over(frame, step, CANCELLED, 0)
             return
         if repeated:
@@ -283,14 +286,18 @@ class Router:
         if spec.join_mode is JoinMode.FIRST_SUCCESS and spec.losers is Losers.CANCEL:
             self.raced.append((frame, step))
 
-    def enter(self, walk: Walk, step: int) -> None:
-        """Start a step that no edge leads to: the trigger, or where a foreach body begins."""
-        self._run(walk.root, step, 0)
+    def begin(self, walk: Walk, entries: tuple[int, ...]) -> None:
+        """Start a walk at its entries: the fired trigger, or where a foreach body begins."""
+        self._rule_out(walk, entries)
+        for step in entries:
+            self._run(walk.root, step, 0)
+        if walk.busy == 0:
+            self.idle.append(walk)
 
-    def rule_out(self, walk: Walk, source: int) -> None:
-        """Steps that the fired trigger cannot reach count as skipped, and all their edges are dead."""
+    def _rule_out(self, walk: Walk, entries: tuple[int, ...]) -> None:
+        """Steps that no entry leads to count as skipped, and all their edges are dead."""
         root = walk.root
-        steps, links = walk.graph.ruled_out(source)
+        steps, links = walk.graph.ruled_out(entries)
         for step in steps:
             root.passed[step] = SKIPPED
             self.skipped.append((root, step, SKIPPED))

@@ -7,10 +7,10 @@ step it makes fail that is itself handled; a wired `error` port handles it when 
 from collections.abc import Iterable
 from enum import Enum
 
-from openrun.core.errors import ErrorObject
+from openrun.core.errors import CANCELLED, ErrorObject
 from openrun.core.events import Failure
 from openrun.core.frame import Activation, Frame, Phase, Refusal, Round, Walk
-from openrun.core.graph import Link
+from openrun.core.graph import Graph, Link
 from openrun.core.router import round_of
 from openrun.core.types import ERROR_PORT, JoinMode, Json
 
@@ -61,9 +61,11 @@ class _Inquiry:
         graph = act.frame.walk.graph
         if act.phase is not Phase.DONE:
             self._need(Fate.OPEN)
+        elif act.spec.allow_failure:
+            return
         elif graph.error_wired[act.step]:
             self._caught(act)
-        elif not act.spec.allow_failure:
+        else:
             self._dead_end(act.frame, act.step)
 
     def _caught(self, act: Activation) -> None:
@@ -94,7 +96,7 @@ class _Inquiry:
         elif link.back is not None:
             self._back(round_of(frame, link.back))
         else:
-            self._target(_place(frame, link), link.target)
+            self._target(frame.walk.graph, _place(frame, link), link.target)
 
     def _exit(self, around: Round, link: Link) -> None:
         if link.index in around.fired:
@@ -111,7 +113,7 @@ class _Inquiry:
         elif link.back is not None:
             self._back(round_of(around.frame, link.back))
         else:
-            self._target(_place(around.frame, link), link.target)
+            self._target(around.frame.walk.graph, _place(around.frame, link), link.target)
 
     def _back(self, around: Round) -> None:
         if not around.closed:
@@ -123,10 +125,10 @@ class _Inquiry:
         if not exits:
             self._need(Fate.LOST)
 
-    def _target(self, place: Frame | None, step: int) -> None:
+    def _target(self, graph: Graph, place: Frame | None, step: int) -> None:
         act = place.acts.get(step) if place is not None else None
         if place is None or (act is None and step not in place.passed):
-            self._need(Fate.OPEN)
+            self._need(Fate.LOST if step in graph.hopeless else Fate.OPEN)
         elif act is None or (act.phase is Phase.CANCELLED and not act.ran):
             self._dead_end(place, step)
         elif act.upstream is not None:
@@ -201,7 +203,7 @@ def first_unhandled(walk: Walk) -> ErrorObject | None:
         if fate(failure) is not Fate.HANDLED and failure.error is not None:
             return failure.error
     if walk.stopping:
-        return ErrorObject(code="CANCELLED", message="the item was cancelled")
+        return ErrorObject(code=CANCELLED, message="the item was cancelled")
     return None
 
 

@@ -1,4 +1,9 @@
-"""What a flow may do but seldom means to: warnings, found on the compiled graph."""
+"""What a flow may do but seldom means to: warnings, found on the compiled graph.
+
+Two edges *exclude* each other if some branch decides between them: whatever it chooses, not both can fire. What
+can fire under a choice is one walk of the graph, and kept as a bit per edge in question. Walks are counted: on a
+large graph with many branches, where they would take long, nothing is said.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,11 +11,14 @@ from openrun.core.errors import Severity, ValidationError
 from openrun.core.graph import Graph, Link
 from openrun.core.types import ERROR_PORT, EffectClass, JoinMode, Losers
 from openrun.definition.draft import Draft
-from openrun.definition.program import graph_spec
+from openrun.definition.spec import graph_spec
 from openrun.steps.catalog import StepCatalog
 
-_MOST_WORK = 2_000_000
-"""Branches times edges past which exclusive branches are not told apart any more."""
+_MOST_WORK = 500_000
+"""Edges visited past which one kind of warning is given up."""
+
+_MOST_NAMES = 10
+_ALL_MODES = (JoinMode.ALL_SUCCESS, JoinMode.ALL_DONE)
 
 
 def advise(draft: Draft, catalog: StepCatalog) -> list[ValidationError]:
@@ -18,18 +26,25 @@ def advise(draft: Draft, catalog: StepCatalog) -> list[ValidationError]:
     graph = Graph.compile(graph_spec(draft, catalog))
     advice = _Advice(draft, graph)
     found = [*advice.unreachable(), *advice.unguarded(), *advice.twice(), *advice.races()]
-    return sorted(found, key=lambda each: each.pointer)
+    return [warning for _, warning in sorted(found, key=lambda each: each[0])]
+
+
+_Found = Iterator[tuple[int, ValidationError]]
+_Choice = tuple[list[int], int | None, frozenset[str]]
+"""The triggers that may start the run, and which ports a branch fires."""
 
 
 class _Advice:
+    """Finds the warnings, each with the index of its step."""
+
     def __init__(self, draft: Draft, graph: Graph) -> None:
         self.draft = draft
         self.graph = graph
         self.entries = [at for at, step in enumerate(draft.steps) if step.is_trigger]
 
-    def warn(self, code: str, at: int, message: str, hint: str | None = None) -> ValidationError:
+    def warn(self, code: str, at: int, message: str, hint: str | None = None) -> tuple[int, ValidationError]:
         step = self.graph.steps[at]
-        return ValidationError(
+        return at, ValidationError(
             code=code,
             message=f"step {step.id!r} {message}",
             severity=Severity.WARNING,
@@ -38,16 +53,14 @@ class _Advice:
             hint=hint,
         )
 
-    def unreachable(self) -> Iterator[ValidationError]:
+    def unreachable(self) -> _Found:
         """Steps no trigger leads to."""
-        reached: set[int] = set()
-        for entry in self.entries:
-            reached |= self.graph.reachable(entry)
+        reached, _ = self._walk(self.entries)
         for at in range(len(self.graph.steps)):
             if at not in reached:
                 yield self.warn("UNREACHABLE", at, "is reached from no trigger", "connect it, or delete it")
 
-    def unguarded(self) -> Iterator[ValidationError]:
+    def unguarded(self) -> _Found:
         """Loops that only the limit ends."""
         for loop in self.graph.loops:
             header = loop.region.headers[0]
@@ -60,11 +73,11 @@ class _Advice:
                     "add an exit, or max_iterations",
                 )
 
-    def races(self) -> Iterator[ValidationError]:
+    def races(self) -> _Found:
         """Races whose losers touch the outside world."""
-        for at, step in enumerate(self.graph.steps):
-            if step.join_mode is not JoinMode.FIRST_SUCCESS:
-                continue
+        joins = [at for at, step in enumerate(self.graph.steps) if step.join_mode is JoinMode.FIRST_SUCCESS]
+        for at in joins[: self._affordable()]:
+            step = self.graph.steps[at]
             risky = [
                 self.graph.steps[loser].id
                 for loser in sorted(self.graph.losers(at))
@@ -72,47 +85,68 @@ class _Advice:
             ]
             if risky:
                 fate = "stopped midway" if step.losers is Losers.CANCEL else "completed in vain"
-                names = ", ".join(map(repr, risky))
+                more = f" and {len(risky) - _MOST_NAMES} more" if len(risky) > _MOST_NAMES else ""
+                names = ", ".join(map(repr, risky[:_MOST_NAMES])) + more
                 yield self.warn("RACE_SIDE_EFFECTS", at, f"is a race whose losers may be {fate}: {names}")
 
-    def twice(self) -> Iterator[ValidationError]:
+    def twice(self) -> _Found:
         """Plain steps that two edges may start, and joins that wait for such steps and for others."""
-        repeated = [at for at in range(len(self.graph.steps)) if self._may_repeat(at)]
+        repeated = self._repeated()
         for at in repeated:
             yield self.warn(
                 "RUNS_TWICE", at, "runs once for each of several edges that may all fire", "set a join_mode"
             )
-        downstream = [self.graph.token_reach(at) for at in repeated]
-        for at, step in enumerate(self.graph.steps):
-            if step.join_mode in (JoinMode.ALL_SUCCESS, JoinMode.ALL_DONE) and self._mixes(at, downstream):
-                yield self.warn(
-                    "MIXED_TOKENS", at, "joins a branch that may run several times with one that runs once"
-                )
+        mixed: set[int] = set()
+        for at in repeated[: self._affordable()]:
+            mixed |= self._mixed(self.graph.token_reach(at))
+        for at in sorted(mixed):
+            yield self.warn(
+                "MIXED_TOKENS", at, "joins a branch that may run several times with one that runs once"
+            )
 
-    def _mixes(self, at: int, downstream: Sequence[frozenset[int]]) -> bool:
-        sources = {link.source for link in self.graph.inner[at]}
-        return any(sources & reach and sources - reach for reach in downstream)
+    def _affordable(self) -> int:
+        """How many walks over the whole graph are quick."""
+        return _MOST_WORK // (len(self.graph.links) + 1)
 
-    def _may_repeat(self, at: int) -> bool:
+    def _mixed(self, reach: frozenset[int]) -> set[int]:
+        """Joins that some of these steps lead to, and other steps too."""
+        joins = {
+            link.target
+            for at in reach
+            for link in self.graph.out[at]
+            if self.graph.steps[link.target].join_mode in _ALL_MODES
+        }
+        return {at for at in joins if any(link.source not in reach for link in self.graph.inner[at])}
+
+    def _repeated(self) -> list[int]:
+        """Plain steps with two inbound edges that nothing keeps from firing both."""
+        merges = {
+            at: links for at in range(len(self.graph.steps)) if len(links := self._plain_inputs(at)) > 1
+        }
+        bit = {
+            link.index: 1 << place for place, link in enumerate(k for each in merges.values() for k in each)
+        }
+        decisions = self._decisions() if merges else []
+        if sum(map(len, decisions)) > self._affordable():
+            return []
+        fired = [[self._fired(bit, *choice) for choice in decision] for decision in decisions]
+        return [at for at, links in merges.items() if _together([bit[k.index] for k in links], fired)]
+
+    def _plain_inputs(self, at: int) -> tuple[Link, ...]:
         step = self.graph.steps[at]
-        links = self.graph.inputs[at] or self.graph.inner[at]
-        if step.join_mode is not JoinMode.NO_WAIT or step.always or len(links) < 2:
-            return False
-        return any(
-            not self._exclusive(one, other) for place, one in enumerate(links) for other in links[place + 1 :]
-        )
+        if step.join_mode is not JoinMode.NO_WAIT or step.always:
+            return ()
+        return self.graph.inputs[at] or self.graph.inner[at]
 
-    def _exclusive(self, one: Link, other: Link) -> bool:
-        """No single choice of any branch, or of the trigger, lets both edges fire."""
-        if len(self.entries) > 1 and not any(self._both(one, other, [entry], None) for entry in self.entries):
-            return True
-        branches = [at for at in range(len(self.graph.steps)) if len(self._choices(at)) > 1]
-        if len(branches) * len(self.graph.links) > _MOST_WORK:
-            return one.source == other.source and one.port != other.port
-        return any(
-            not any(self._both(one, other, self.entries, (at, ports)) for ports in self._choices(at))
-            for at in branches
-        )
+    def _decisions(self) -> list[list[_Choice]]:
+        """What is decided: which trigger starts the run, and which ports each branch fires."""
+        triggers: list[_Choice] = [([entry], None, frozenset()) for entry in self.entries]
+        branches: list[list[_Choice]] = [
+            [(self.entries, at, ports) for ports in choices]
+            for at in range(len(self.graph.steps))
+            if len(choices := self._choices(at)) > 1
+        ]
+        return [triggers, *branches]
 
     def _choices(self, at: int) -> list[frozenset[str]]:
         """Sets of wired ports that may fire together."""
@@ -121,26 +155,48 @@ class _Advice:
         groups = (
             [frozenset({port}) for port in sorted(plain)]
             if self.draft.steps[at].one_port
-            else [frozenset(plain)]
+            else [frozenset(plain)] * bool(plain)
         )
-        return [
-            *(group for group in groups if group),
-            *([frozenset({ERROR_PORT})] if ERROR_PORT in ports else []),
-        ]
+        return [*groups, frozenset({ERROR_PORT})] if ERROR_PORT in ports else groups
 
-    def _both(
-        self, one: Link, other: Link, entries: list[int], choice: tuple[int, frozenset[str]] | None
-    ) -> bool:
+    def _fired(self, bit: dict[int, int], entries: list[int], at: int | None, ports: frozenset[str]) -> int:
+        """The edges in question that may fire when step `at` fires these ports, a bit each."""
+        _, links = self._walk(entries, at, ports)
+        fired = 0
+        for link in links:
+            fired |= bit.get(link, 0)
+        return fired
+
+    def _walk(
+        self, entries: Sequence[int], at: int | None = None, ports: frozenset[str] = frozenset()
+    ) -> tuple[set[int], list[int]]:
+        """The steps and edges that can be reached; of step `at`, by these ports only."""
         seen = set(entries)
         pending = list(entries)
-        fired: set[int] = set()
+        links: list[int] = []
         while pending:
-            at = pending.pop()
-            for link in self.graph.out[at]:
-                if choice is not None and at == choice[0] and link.port not in choice[1]:
+            step = pending.pop()
+            for link in self.graph.out[step]:
+                if step == at and link.port not in ports:
                     continue
-                fired.add(link.index)
+                links.append(link.index)
                 if link.target not in seen:
                     seen.add(link.target)
                     pending.append(link.target)
-        return one.index in fired and other.index in fired
+        return seen, links
+
+
+def _together(bits: list[int], fired: list[list[int]]) -> bool:
+    """Whether two of these edges may both fire whatever is decided: no decision keeps every such pair apart."""
+    every = sum(bits)
+    for bit in bits:
+        others = every & ~bit
+        for choices in fired:
+            both = 0
+            for mask in choices:
+                if mask & bit:
+                    both |= mask
+            others &= both
+        if others:
+            return True
+    return False

@@ -37,7 +37,12 @@ class Faults:
     """Collects faults below one place of a document: at its root, or at the body of a step."""
 
     def __init__(
-        self, limits: Limits = DEFAULT_LIMITS, *, shared: _Shared | None = None, pointer: str = "", step: str = ""
+        self,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        shared: _Shared | None = None,
+        pointer: str = "",
+        step: str = "",
     ) -> None:
         self.limits = limits
         self._shared = shared or _Shared(limits)

@@ -33,8 +33,10 @@ def count_loops(size: int, pairs: Sequence[Pair], deepest: int) -> Loops:
         count += len(set(home.values()))
         entered = {t for s, t in pairs if t in home and home.get(s) != home[t]}
         # A cycle nobody enters begins at its first step, as in openrun.core.regions.
-        for lone in set(home.values()) - {home[step] for step in entered}:
-            entered.add(min(step for step, each in home.items() if each == lone))
+        firsts = {home[step]: step for step in sorted(home, reverse=True)}
+        for step in entered:
+            firsts.pop(home[step], None)
+        entered.update(firsts.values())
         headers |= entered
         inner = [(s, t) for s, t in kept if t not in entered]
     return Loops(count, depth, tuple(sorted(headers)))
@@ -47,12 +49,7 @@ def _homes(pairs: Sequence[Pair]) -> dict[int, int]:
         successors.setdefault(source, []).append(target)
     loops = {source for source, target in pairs if source == target}
     parts = components(sorted(successors), successors)
-    return {
-        step: at
-        for at, part in enumerate(parts)
-        if len(part) > 1 or part[0] in loops
-        for step in part
-    }
+    return {step: at for at, part in enumerate(parts) if len(part) > 1 or part[0] in loops for step in part}
 
 
 def _cyclic(size: int, pairs: Sequence[Pair]) -> list[Pair]:

@@ -6,71 +6,26 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError as PydanticError
-
-from openrun.core.errors import PermanentError
-from openrun.core.graph import EdgeSpec, Graph, GraphSpec, StepSpec
-from openrun.core.interpolation import Compiled, Reader, compile_value, has_template
+from openrun.core.graph import Graph
 from openrun.core.limits import DEFAULT_LIMITS, Limits
-from openrun.core.types import DEFAULT_PORT, SUCCESS_PORT, Json, Losers
-from openrun.definition.draft import Draft, slug
-from openrun.definition.reader import read_document
+from openrun.core.types import Json
+from openrun.definition.draft import Draft, body_document, edge_port, slug
+from openrun.definition.spec import body_draft, graph_spec, step_spec
+from openrun.definition.template import ConfigTemplate
 from openrun.definition.writer import version_of, write_document
-from openrun.steps.base import RENDERED, Step, StepConfig
+from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 
-
-class ConfigTemplate:
-    """A step's config with its templates parsed once; `render` gives the config of one attempt."""
-
-    __slots__ = ("_config", "_fields", "_is_plain", "_model", "constant")
-
-    def __init__(self, config: StepConfig, limits: Limits) -> None:
-        self._config = config
-        self._model = type(config)
-        self._fields: dict[str, Compiled] = {}
-        for name in type(config).model_fields:
-            value = getattr(config, name)
-            if name not in config.static_fields and has_template(value):
-                self._fields[name] = compile_value(value, limits=limits)
-        self.constant = not self._fields
-        self._is_plain = all(_takes_anything(self._model, name) for name in self._fields)
-
-    def render(self, reader: Reader) -> StepConfig:
-        """The config with every template filled in.
-
-        Raises `TemplateError`, or `PermanentError` for a value that is not of the field's type.
-        """
-        if self.constant:
-            return self._config
-        rendered = {name: compiled.render(reader) for name, compiled in self._fields.items()}
-        if self._is_plain:
-            filled = self._model.model_construct(self._config.model_fields_set)
-            filled.__dict__.update(self._config.__dict__)
-            filled.__dict__.update(rendered)
-            return filled
-        try:
-            return self._model.model_validate({**self._config.__dict__, **rendered}, context=RENDERED)
-        except PydanticError as error:
-            raise _invalid(error) from None
-
-
-def _takes_anything(model: type[StepConfig], name: str) -> bool:
-    info = model.model_fields[name]
-    checked = any(
-        name in each.info.fields for each in model.__pydantic_decorators__.field_validators.values()
-    )
-    whole = model.__pydantic_decorators__.model_validators
-    return info.annotation is Any and not info.metadata and not checked and not whole
-
-
-def _invalid(error: PydanticError) -> PermanentError:
-    # Never the input itself: a rendered value may be a secret.
-    parts = [
-        f"{'.'.join(map(str, each['loc'])) or 'config'}: {each['msg'].removeprefix('Value error, ')}"
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    return PermanentError("the rendered config does not fit: " + "; ".join(parts), code="CONFIG_INVALID")
+__all__ = [
+    "ConfigTemplate",
+    "Program",
+    "StepPlan",
+    "body_document",
+    "compile_program",
+    "edge_port",
+    "graph_spec",
+    "step_spec",
+]
 
 
 class StepPlan:
@@ -78,12 +33,14 @@ class StepPlan:
 
     __slots__ = ("config", "inline", "run", "step", "takes_context", "timeout")
 
-    def __init__(self, step: Step, limits: Limits) -> None:
+    def __init__(
+        self, step: Step, config: ConfigTemplate, limits: Limits, *, takes_context: bool | None = None
+    ) -> None:
         self.step = step
-        self.config = ConfigTemplate(step.config, limits)
+        self.config = config
         self.inline = step.inline
         self.run: Callable[..., Any] = step.run
-        self.takes_context = _takes(step.run, 3)
+        self.takes_context = _takes(step.run, 3) if takes_context is None else takes_context
         self.timeout = min(step.timeout or limits.step_timeout, limits.step_timeout_max)
 
     def replaced(self, run: Callable[..., Any]) -> "StepPlan":
@@ -118,10 +75,9 @@ class Program:
 def compile_program(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT_LIMITS) -> Program:
     """Compile a draft that validation has passed."""
     document = write_document(draft, catalog)
+    graph = Graph.compile(graph_spec(draft, catalog, limits))
     plans: dict[Graph, tuple[StepPlan, ...]] = {}
-    spec, bodies = _spec(draft, catalog, limits)
-    graph = Graph.compile(spec)
-    _plan(graph, draft, bodies, plans, limits)
+    _Planning(catalog, limits, plans).plan(graph, draft)
     return Program(
         flow_id=draft.id or slug(draft.name),
         name=draft.name,
@@ -134,71 +90,28 @@ def compile_program(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT
     )
 
 
-_Bodies = dict[int, tuple[Draft, Any]]
+class _Planning:
+    """Plans the steps of a flow and of its bodies."""
 
+    def __init__(
+        self, catalog: StepCatalog, limits: Limits, plans: dict[Graph, tuple[StepPlan, ...]]
+    ) -> None:
+        self.catalog = catalog
+        self.limits = limits
+        self.plans = plans
+        self.takes: dict[type[Step], bool] = {}
 
-def graph_spec(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT_LIMITS) -> GraphSpec:
-    """The draft as the machine sees it."""
-    return _spec(draft, catalog, limits)[0]
+    def plan(self, graph: Graph, draft: Draft) -> None:
+        self.plans[graph] = tuple(self.step(draft, step) for step in draft.steps)
+        for at, inner in graph.bodies.items():
+            below = body_draft(draft, at, self.catalog, self.limits)
+            assert below is not None
+            self.plan(inner, below)
 
-
-def _spec(draft: Draft, catalog: StepCatalog, limits: Limits) -> tuple[GraphSpec, _Bodies]:
-    bodies: _Bodies = {}
-    steps: list[StepSpec] = []
-    for at, step in enumerate(draft.steps):
-        body = step.body()
-        inner = None
-        if body is not None:
-            inner_draft = read_document(body_document(body), catalog, limits)
-            inner, inner_bodies = _spec(inner_draft, catalog, limits)
-            bodies[at] = (inner_draft, inner_bodies)
-        steps.append(step_spec(step, inner))
-    ports = {step.id: step.ports for step in draft.steps}
-    edges = tuple(
-        EdgeSpec(source=e.source, target=e.target, port=edge_port(e.source_port, ports[e.source]))
-        for e in draft.edges
-    )
-    spec = GraphSpec(
-        steps=tuple(steps),
-        edges=edges,
-        on_failure=draft.on_failure,
-        max_activations=draft.max_activations or limits.activations,
-        loop_limit=limits.loop_iterations,
-    )
-    return spec, bodies
-
-
-def _plan(
-    graph: Graph, draft: Draft, bodies: _Bodies, plans: dict[Graph, tuple[StepPlan, ...]], limits: Limits
-) -> None:
-    plans[graph] = tuple(StepPlan(step, limits) for step in draft.steps)
-    for at, (inner_draft, inner_bodies) in bodies.items():
-        _plan(graph.bodies[at], inner_draft, inner_bodies, plans, limits)
-
-
-def step_spec(step: Step, body: GraphSpec | None = None) -> StepSpec:
-    return StepSpec(
-        id=step.id,
-        ports=tuple(step.ports),
-        join_mode=step.join_mode,
-        losers=Losers(step.losers),
-        retry=step.retry,
-        timeout=step.timeout,
-        allow_failure=step.allow_failure,
-        always=step.always,
-        effect=step.effect_class(),
-        max_iterations=step.max_iterations,
-        is_trigger=step.is_trigger,
-        replies=step.replies,
-        body=body,
-    )
-
-
-def edge_port(port: str, ports: tuple[str, ...] | list[str]) -> str:
-    """`success` means `default` on a step that declares no `success`."""
-    return DEFAULT_PORT if port == SUCCESS_PORT and SUCCESS_PORT not in ports else port
-
-
-def body_document(body: Mapping[str, Json]) -> dict[str, Json]:
-    """A body needs no name of its own."""
-    return {"name": "body", **body}
+    def step(self, draft: Draft, step: Step) -> StepPlan:
+        template = draft.templates.of(step, self.limits).template
+        assert template is not None
+        takes = self.takes.get(type(step))
+        if takes is None:
+            takes = self.takes[type(step)] = _takes(step.run, 3)
+        return StepPlan(step, template, self.limits, takes_context=takes)

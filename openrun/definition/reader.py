@@ -185,8 +185,8 @@ class _Reading:
         what = f"step {step_id or key!r}"
         for name in [name for name in rest if name in hidden]:
             del rest[name]
-            place = f"{pointer}/{_escape(name)}"
-            self.faults.add("UNKNOWN_FIELD", f"{what} has no field {name!r}", place, step=step_id)
+            here = f"{pointer}/{_escape(name)}"
+            self.faults.add("UNKNOWN_FIELD", f"{what} has no field {name!r}", here, step=step_id)
         known = [*(name for name in cls.model_fields if name not in hidden), "type"]
         place = _Place(pointer, what, known, step_id, tuple(cls.config_model().model_fields))
         step = self.model(cls, rest, place)
@@ -264,8 +264,9 @@ def _long_key(document: Json, most: int) -> str | None:
     while pending:
         part = pending.pop()
         if type(part) is dict:
-            if part and len(key := max(part, key=len)) > most:
-                return key
+            longest: str = max(part, key=len, default="")
+            if len(longest) > most:
+                return longest
             part = part.values()
         pending += [each for each in part if type(each) is dict or type(each) is list]
     return None

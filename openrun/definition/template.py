@@ -82,7 +82,7 @@ class Templates:
         """What parsing the templates of this step gave."""
         # The step is kept beside what was made of it, so that its identity stays its own.
         kept = self._parsed.get(id(step))
-        if kept is not None and kept[1].limits == limits:
+        if kept is not None and (kept[1].limits is limits or kept[1].limits == limits):
             return kept[1]
         parsed = self._parse(step.config, limits)
         self._parsed[id(step)] = (step, parsed)

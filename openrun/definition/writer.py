@@ -13,6 +13,7 @@ from openrun.steps.catalog import StepCatalog
 _STEP_FIELDS = (
     "join_mode", "losers", "retry", "timeout", "allow_failure", "always", "effect", "max_iterations", "position",
 )  # fmt: skip
+_SET_FIELDS = frozenset(_STEP_FIELDS)
 
 
 def write_document(draft: Draft, catalog: StepCatalog) -> dict[str, Json]:
@@ -52,9 +53,11 @@ def _step(step: Step, catalog: StepCatalog) -> dict[str, Json]:
         written["name"] = step.name
     config = step.config.model_dump(mode="json", exclude_defaults=True, warnings=False)
     if config:
-        written["config"] = _sorted_values(config)
-    dumped = step.model_dump(mode="json", include=set(_STEP_FIELDS), exclude_defaults=True, warnings=False)
-    written |= {name: _number(dumped[name]) for name in _STEP_FIELDS if name in dumped}
+        written["config"] = _field(config)
+    given = _SET_FIELDS & step.model_fields_set
+    if given:
+        dumped = step.model_dump(mode="json", include=set(given), exclude_defaults=True, warnings=False)
+        written |= {name: _field(dumped[name]) for name in _STEP_FIELDS if name in dumped}
     written.update(_sorted(step.extensions))
     return written
 
@@ -68,8 +71,11 @@ def _edge(edge: Edge) -> dict[str, Json]:
     return written
 
 
-def _sorted_values(config: dict[str, Any]) -> dict[str, Json]:
-    return {name: _sorted(value) for name, value in config.items()}
+def _field(value: Any) -> Any:
+    """A model's fields keep their order; what is inside them is the author's, and sorted."""
+    return (
+        {name: _sorted(each) for name, each in value.items()} if isinstance(value, dict) else _sorted(value)
+    )
 
 
 def _sorted(value: Any) -> Any:

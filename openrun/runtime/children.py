@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from openrun.core.errors import ErrorObject, StepError
+from openrun.core.errors import CANCELLED, ErrorObject, StepError
 from openrun.core.events import FlowCompleted
 from openrun.core.frame import Activation
 from openrun.core.results import Outcome, StepRunResult, WaitForChildren
@@ -88,7 +88,7 @@ class Children:
 
 def _end_of(task: asyncio.Task[FlowCompleted]) -> ChildEnd:
     if task.cancelled():
-        return RunStatus.CANCELLED, None, ErrorObject(code="CANCELLED", message="the child run was cancelled")
+        return RunStatus.CANCELLED, None, ErrorObject(code=CANCELLED, message="the child run was cancelled")
     fault = task.exception()
     if fault is not None:
         message = f"the child run broke: {type(fault).__name__}: {fault}"

@@ -13,8 +13,6 @@ from openrun.core.types import DEFAULT_PORT, ERROR_PORT, JoinMode, Losers, OnFai
 
 from .harness import Behaviour, each, fail, nothing, ok, settle, wait
 
-LOOSE = True
-ALWAYS_HEADERS = True
 ALT = "alt"
 PORTS = (DEFAULT_PORT, ALT)
 _PORT_CHANCES = (DEFAULT_PORT,) * 6 + (ALT,) * 2 + (ERROR_PORT,) * 2
@@ -147,7 +145,7 @@ def random_loop(rng: random.Random) -> Drawn:
 def random_flow(rng: random.Random, *, prefix: str = "s", depth: int = 1) -> Drawn:
     """Anything that validation lets through: cycles of all kinds, tokens, races, bodies, retries."""
     ids = [f"{prefix}{at}" for at in range(rng.randint(3, 8))]
-    edges = dict.fromkeys(forward_edges(rng, ids, loose=LOOSE or depth > 0))
+    edges = dict.fromkeys(forward_edges(rng, ids, loose=True))
     for _ in range(rng.choice((0, 1, 1, 2, 3, 4))):
         source, target = rng.choice(ids[1:]), rng.choice(ids[1:])
         edges[EdgeSpec(source=source, target=target, port=rng.choice(_PORT_CHANCES))] = None
@@ -169,7 +167,7 @@ def random_flow(rng: random.Random, *, prefix: str = "s", depth: int = 1) -> Dra
                 ports=PORTS,
                 join_mode=rng.choice(modes),
                 losers=rng.choice(tuple(Losers)),
-                always=rng.random() < 0.15 and (step not in headers or ALWAYS_HEADERS),
+                always=rng.random() < 0.15,
                 allow_failure=rng.random() < 0.15,
                 max_iterations=rng.choice((None, 1, 2, 3)) if step in headers else None,
                 retry=RetryPolicy(max_attempts=2, retry_on=("*",)) if rng.random() < 0.2 else None,

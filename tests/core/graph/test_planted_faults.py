@@ -1,0 +1,339 @@
+"""The checks are checked: each of these faults, planted in the rules, is caught by the checks named beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from openrun.core import graph, joins, router, verdict
+from openrun.core.frame import Activation, Fanout, Frame, Phase, Round
+from openrun.core.graph import Link
+from openrun.core.halts import Halts
+from openrun.core.joins import FAILED, FIRED, SKIPPED, Tally, Verdict
+from openrun.core.machine import Machine
+from openrun.core.router import Router
+from openrun.core.types import ERROR_PORT, JoinMode
+
+from .laws import ends_batch, loop_order_batch, oracle_batch, order_batch
+from .test_cases import (
+    test_18_a_race_is_won_while_the_loser_waits_for_a_timer,
+    test_20_a_cancel_during_retry_back_off_does_not_revive_the_step,
+)
+from .test_diamonds import check_all_diamonds, check_diamond
+from .test_foreach import test_no_more_items_run_at_once_than_allowed, test_results_keep_the_items_order_whoever_ends_first
+from .test_loops import (
+    test_a_dead_exit_takes_the_reason_of_a_back_edge_that_died_worse,
+    test_a_loop_is_not_quiet_before_all_edges_into_it_have_settled,
+    test_a_loop_may_go_round_as_often_as_its_limit_says,
+    test_an_exit_fires_each_time_an_iteration_fires_it,
+    test_an_exit_that_never_fired_dies_once_when_the_loop_is_quiet,
+    test_joins_inside_are_fresh_in_each_iteration,
+    test_the_arrival_past_the_limit_is_not_delivered,
+)
+from .test_outcome import (
+    test_a_failure_that_is_allowed_is_handled,
+    test_a_plain_step_that_ran_for_another_branch_does_not_forgive,
+    test_one_path_that_ends_badly_is_enough,
+)
+from .test_stopping import (
+    test_a_finally_block_runs_after_a_cancel_and_the_run_is_cancelled,
+    test_fail_fast_cancels_the_rest_once_a_failure_cannot_be_handled,
+    test_past_the_limit_of_activations_nothing_starts_and_the_run_fails,
+    test_steps_on_a_losers_branch_do_not_start_afterwards,
+)
+from .test_tokens import (
+    test_a_join_after_a_repeated_step_looks_outward_for_other_branches,
+    test_a_race_after_a_repeated_step_ignores_other_branches,
+    test_a_step_that_runs_again_takes_all_after_it_into_a_frame_of_its_own,
+)
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    plant: Plant
+    caught_by: tuple[Callable[[], object], ...]
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def caught_by(*checks: Callable[[], object]) -> Callable[[Plant], Plant]:
+    def keep(plant: Plant) -> Plant:
+        FAULTS[plant.__name__] = Fault(plant, checks)
+        return plant
+
+    return keep
+
+
+def bound(check: Callable[..., object], *given: Any) -> Callable[[], object]:
+    return lambda: check(*given)
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """In place of what should be done."""
+
+
+@caught_by(check_all_diamonds, oracle_batch)
+def a_caught_edge_counts_as_failed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(router, "CAUGHT", FAILED)
+
+
+@caught_by(bound(check_diamond, "ALL_SUCCESS", "handler_rejoins"), oracle_batch)
+def a_caught_edge_is_never_taken_care_of(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tally, "uncaught", property(lambda tally: tally.has(joins.CAUGHT)))
+
+
+@caught_by(bound(check_diamond, "ALL_SUCCESS", "handler_elsewhere"), oracle_batch)
+def a_caught_edge_is_always_taken_care_of(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tally, "uncaught", property(lambda _: False))
+
+
+@caught_by(check_all_diamonds, oracle_batch, ends_batch)
+def dead_edges_do_not_travel_on(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Router, "kill", _nothing)
+
+
+@caught_by(oracle_batch)
+def the_error_port_of_a_step_that_did_not_run_dies_with_its_reason(patch: pytest.MonkeyPatch) -> None:
+    def kill(self: Router, frame: Frame, step: int, state: int, mask: int) -> None:
+        for link in frame.walk.graph.out[step]:
+            self.follow(frame, link, state, mask)
+
+    patch.setattr(Router, "kill", kill)
+
+
+@caught_by(bound(check_diamond, "ALL_DONE", "both_failed"), oracle_batch)
+def all_done_ignores_failures(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(joins, "_LOUD", 1 << FIRED | 1 << joins.CAUGHT)
+
+
+@caught_by(bound(check_diamond, "FIRST_SUCCESS", "both_failed"), oracle_batch)
+def a_lost_race_is_passed_over(patch: pytest.MonkeyPatch) -> None:
+    decide = joins.decide
+
+    def lenient(mode: JoinMode, tally: Tally, *, always: bool) -> Verdict:
+        found = decide(mode, tally, always=always)
+        return Verdict.PASS if found is Verdict.FAIL and mode is JoinMode.FIRST_SUCCESS else found
+
+    patch.setattr(router, "decide", lenient)
+
+
+@caught_by(bound(test_18_a_race_is_won_while_the_loser_waits_for_a_timer, "a"))
+def a_race_waits_for_all(patch: pytest.MonkeyPatch) -> None:
+    decide = joins.decide
+
+    def patient(mode: JoinMode, tally: Tally, *, always: bool) -> Verdict:
+        return Verdict.WAIT if tally.pending else decide(mode, tally, always=always)
+
+    patch.setattr(router, "decide", patient)
+
+
+@caught_by(test_a_step_that_runs_again_takes_all_after_it_into_a_frame_of_its_own, ends_batch)
+def a_repeated_step_gets_no_frame(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Router, "_token", lambda _self, frame, _step: frame)
+
+
+@caught_by(bound(test_a_join_after_a_repeated_step_looks_outward_for_other_branches, "ALL_DONE", ("t", "x", "a", "b")))
+def a_join_in_a_token_frame_does_not_look_outward(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Router, "_look_out", _nothing)
+
+
+@caught_by(bound(test_a_race_after_a_repeated_step_ignores_other_branches, ("t", "a", "b", "p", "p", "x")), ends_batch)
+def every_edge_counts_as_the_tokens_own(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(router, "_is_own", lambda _frame, _link: True)
+
+
+@caught_by(test_an_exit_that_never_fired_dies_once_when_the_loop_is_quiet, ends_batch)
+def exits_do_not_die_when_a_loop_is_quiet(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Router, "_die_outward", _nothing)
+
+
+@caught_by(test_an_exit_fires_each_time_an_iteration_fires_it)
+def an_exit_fires_once(patch: pytest.MonkeyPatch) -> None:
+    leave = Router._leave
+
+    def once(self: Router, around: Round, link: Link, state: int, mask: int) -> None:
+        if link.index not in around.fired:
+            leave(self, around, link, state, mask)
+
+    patch.setattr(Router, "_leave", once)
+
+
+@caught_by(test_a_loop_is_not_quiet_before_all_edges_into_it_have_settled)
+def a_loop_is_quiet_while_an_edge_into_it_is_unsettled(patch: pytest.MonkeyPatch) -> None:
+    lighten = Router._lighten
+
+    def hasty(self: Router, around: Round) -> None:
+        around.open_inputs = 0
+        lighten(self, around)
+
+    patch.setattr(Router, "_lighten", hasty)
+
+
+@caught_by(test_a_dead_exit_takes_the_reason_of_a_back_edge_that_died_worse)
+def the_least_reason_of_a_dead_exit_wins(patch: pytest.MonkeyPatch) -> None:
+    def least(known: tuple[int, int] | None, state: int, mask: int) -> tuple[int, int]:
+        return (state, mask) if known is None or not known[0] else (min(known[0], state or SKIPPED), mask)
+
+    patch.setattr(router, "_worse", least)
+
+
+@caught_by(test_joins_inside_are_fresh_in_each_iteration, loop_order_batch)
+def iterations_share_one_frame(patch: pytest.MonkeyPatch) -> None:
+    opened: dict[Round, Frame] = {}
+    iteration = Router._iteration
+
+    def shared(self: Router, around: Round, number: int) -> Frame:
+        return opened.setdefault(around, iteration(self, around, number))
+
+    patch.setattr(Router, "_iteration", shared)
+
+
+@caught_by(
+    bound(test_the_arrival_past_the_limit_is_not_delivered, 2),
+)
+def a_loop_goes_round_once_too_often(patch: pytest.MonkeyPatch) -> None:
+    limit = graph._limit
+    patch.setattr(graph, "_limit", lambda region, spec: limit(region, spec) + 1)
+
+
+@caught_by(bound(test_a_loop_may_go_round_as_often_as_its_limit_says, 2))
+def a_loop_goes_round_once_too_seldom(patch: pytest.MonkeyPatch) -> None:
+    limit = graph._limit
+    patch.setattr(graph, "_limit", lambda region, spec: limit(region, spec) - 1)
+
+
+@caught_by(bound(test_18_a_race_is_won_while_the_loser_waits_for_a_timer, "a"))
+def losers_are_not_cancelled(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Halts, "bar_losers", _nothing)
+
+
+@caught_by(test_steps_on_a_losers_branch_do_not_start_afterwards)
+def losers_are_not_barred(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(router, "_barred", lambda _frame, _step: False)
+
+
+@caught_by(
+    test_a_plain_step_that_ran_for_another_branch_does_not_forgive,
+    bound(check_diamond, "ALL_DONE", "failed"),
+    oracle_batch,
+)
+def whatever_ran_handles_a_failure(patch: pytest.MonkeyPatch) -> None:
+    target = verdict._Inquiry._target
+
+    def forgiving(self: Any, place: Frame | None, step: int) -> None:
+        act = place.acts.get(step) if place is not None else None
+        if act is None or not act.ran:
+            target(self, place, step)
+
+    patch.setattr(verdict._Inquiry, "_target", forgiving)
+
+
+@caught_by(test_one_path_that_ends_badly_is_enough, oracle_batch)
+def the_best_path_of_a_failure_counts(patch: pytest.MonkeyPatch) -> None:
+    def one(self: Any, frame: Frame, step: int) -> None:
+        links = [link for link in frame.walk.graph.out[step] if link.port != ERROR_PORT]
+        if links:
+            self._owe(frame, links[0])
+
+    patch.setattr(verdict._Inquiry, "_dead_end", one)
+
+
+@caught_by(test_a_failure_that_is_allowed_is_handled, oracle_batch)
+def a_failure_that_is_allowed_is_not_handled(patch: pytest.MonkeyPatch) -> None:
+    failure = verdict._Inquiry._failure
+
+    def strict(self: Any, act: Activation) -> None:
+        failure(self, act)
+        if act.spec.allow_failure:
+            self._need(verdict.Fate.LOST)
+
+    patch.setattr(verdict._Inquiry, "_failure", strict)
+
+
+@caught_by(test_a_finally_block_runs_after_a_cancel_and_the_run_is_cancelled)
+def a_finally_block_is_not_protected(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(graph, "_protected", lambda _spec, _links: frozenset())
+
+
+@caught_by(test_fail_fast_cancels_the_rest_once_a_failure_cannot_be_handled)
+def fail_fast_drains(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Machine, "_cannot_be_handled", lambda _self, _walk: False)
+
+
+@caught_by(test_20_a_cancel_during_retry_back_off_does_not_revive_the_step)
+def a_cancel_spares_a_step_in_back_off(patch: pytest.MonkeyPatch) -> None:
+    cancel = Halts.cancel
+
+    def spare(self: Halts, act: Activation, *, cut: bool) -> None:
+        if act.phase is not Phase.SCHEDULED:
+            cancel(self, act, cut=cut)
+
+    patch.setattr(Halts, "cancel", spare)
+
+
+@caught_by(oracle_batch, ends_batch)
+def steps_that_the_trigger_cannot_reach_stay_unsettled(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Router, "rule_out", _nothing)
+
+
+@caught_by(bound(test_past_the_limit_of_activations_nothing_starts_and_the_run_fails, 2, "failed"))
+def the_limit_of_activations_is_one_too_high(patch: pytest.MonkeyPatch) -> None:
+    made = Router.__init__
+    patch.setattr(Router, "__init__", lambda self, limit: made(self, limit + 1))
+
+
+@caught_by(test_results_keep_the_items_order_whoever_ends_first)
+def results_come_in_the_order_of_ends(patch: pytest.MonkeyPatch) -> None:
+    record = Fanout.record
+
+    def by_end(self: Fanout, index: int, output: Any, error: Any) -> None:
+        record(self, index, None, error)
+        self.results[self.total - len(self.running) - 1] = output
+
+    patch.setattr(Fanout, "record", by_end)
+
+
+@caught_by(bound(test_no_more_items_run_at_once_than_allowed, 2))
+def concurrency_is_not_bounded(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Fanout, "startable", property(lambda fan: not fan.stopped and fan.next < fan.total))
+
+
+@caught_by(ends_batch, order_batch)
+def the_fold_forgets_what_steps_wrote(patch: pytest.MonkeyPatch) -> None:
+    write = Machine._write
+    patch.setattr(Machine, "_write", lambda self, act, _patch, output: write(self, act, {}, output))
+
+
+@caught_by(ends_batch, order_batch)
+def the_fold_is_not_the_run(patch: pytest.MonkeyPatch) -> None:
+    """An attempt is counted by the machine itself, not by its fact."""
+    started = Machine._step_started
+    seen: set[tuple[str, str]] = set()
+
+    def remember(self: Machine, event: Any) -> None:
+        started(self, event)
+        act = self.activation(event.step_id, event.scope)
+        act.attempt += (event.step_id, event.scope) in seen
+        seen.add((event.step_id, event.scope))
+
+    patch.setattr(Machine, "_step_started", remember)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = FAULTS[name]
+    fault.plant(monkeypatch)
+    missed = [check for check in fault.caught_by if not _raises(check)]
+    assert not missed, f"{name} is not caught by {missed}"
+
+
+def _raises(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except Exception:  # noqa: BLE001
+        return True
+    return False
