@@ -1,6 +1,15 @@
 """The flows that are measured."""
 
-from openrun import Flow, JoinMode, Step, StateContainer, StepConfig, StepRunResult, StepSetState, TriggerManual
+from openrun import (
+    Flow,
+    JoinMode,
+    StateContainer,
+    Step,
+    StepConfig,
+    StepRunResult,
+    StepSetState,
+    TriggerManual,
+)
 from openrun.runtime.engine import Engine
 from openrun.steps.execution.set_state import StepSetStateConfig
 
@@ -17,7 +26,11 @@ def chain(count: int, make: type[Step] = Trivial) -> Flow:
     flow = Flow(name="chain")
     last: Step = flow.add_step(TriggerManual())
     for at in range(count):
-        step = StepSetState(config=StepSetStateConfig(key=f"k{at % 10}", value=at)) if make is StepSetState else make()
+        step = (
+            StepSetState(config=StepSetStateConfig(key=f"k{at % 10}", value=at))
+            if make is StepSetState
+            else make()
+        )
         flow.add_edge(last, step)
         last = step
     return flow

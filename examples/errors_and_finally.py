@@ -22,7 +22,7 @@ from openrun import (
     StepTransform,
     TriggerManual,
 )
-from openrun.steps.execution.request import Method, StepRequestConfig
+from openrun.steps.execution.request import StepRequestConfig
 from openrun.steps.execution.transform import StepTransformConfig
 
 BUSY_AT_FIRST = 2
@@ -33,10 +33,10 @@ def build(address: str) -> Flow:
     start = TriggerManual(id="start")
     charge = StepRequest(
         id="charge",
-        config=StepRequestConfig(url=f"http://{address}/charge", method=Method.POST),
+        config=StepRequestConfig(url=f"http://{address}/charge", method="POST"),
         retry=RetryPolicy(max_attempts=5, base_ms=20),
     )
-    ship = StepRequest(id="ship", config=StepRequestConfig(url=f"http://{address}/ship", method=Method.POST))
+    ship = StepRequest(id="ship", config=StepRequestConfig(url=f"http://{address}/ship", method="POST"))
     thank = StepTransform(id="thank", config=StepTransformConfig(value="thank you"))
     refund = StepTransform(
         id="refund",

@@ -112,9 +112,9 @@ def told(event: Shown) -> str | None:
             wait = (event.not_before - event.timestamp).total_seconds()
             return f"{event.step_id:<12} failed: {event.error.message}; tries again in {wait:.1f} s"
         case StepCompleted():
-            ports = ", ".join(event.result.ports)
+            way = "".join(f", goes on by {port}" for port in event.result.ports if port != "default")
             said = f": {event.result.output}" if isinstance(event.result.output, str) else ""
-            return f"{event.step_id:<12} done, fires {ports}{said}"
+            return f"{event.step_id:<12} done{way}{said}"
         case StepSkipped():
             return f"{event.step_id:<12} skipped"
         case FlowCompleted():

@@ -10,6 +10,7 @@ from openrun.cli.graph import GraphOptions, graph
 from openrun.cli.options import RunOptions, taking
 from openrun.cli.refusal import guarded
 from openrun.cli.run import run
+from openrun.cli.schema import SchemaOptions, schema
 from openrun.cli.steps import StepsOptions, steps
 from openrun.cli.validate import ValidateOptions, validate
 from openrun.cli.version import version
@@ -31,6 +32,7 @@ def application() -> typer.Typer:
     app.command()(guarded(taking(GraphOptions, graph)))
     app.command()(guarded(taking(ExplainOptions, explain)))
     app.command()(guarded(taking(StepsOptions, steps)))
+    app.command()(guarded(taking(SchemaOptions, schema)))
     app.command()(guarded(version))
     return app
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from openrun.cli.sketch import Node, Sketch
 
-_PLAIN = frozenset(" _-.,/:")
+_PLAIN = frozenset(" _-.,/")
 _LONGEST = 80
 
 

@@ -279,20 +279,33 @@ class Machine:
         if router.todo or router.closing:
             router.drain()
         while router.doomed or router.raced or router.overrun or router.idle or walk.failures:
-            if router.doomed:
-                self._doom()
-            elif router.raced:
-                self._halts.bar_losers(*router.raced.pop())
-            elif router.overrun and self.stop_error is None:
-                self._stop_run(_over_limit(self.graph.spec.max_activations), cut=True)
-            elif self._cannot_be_handled(walk):
-                self.cancel_reason = "fail_fast"
-                self._halts.stop(walk, cut=False)
-            elif router.idle:
-                self._ended(router.idle.pop())
-            else:
-                break
+            if not (self._halt(walk) or self._conclude()):
+                return
             router.drain()
+
+    def _halt(self, walk: Walk) -> bool:
+        """Stop what has lost its sense: losers of a race, a run past its limit, a walk that can only fail."""
+        router = self._router
+        if router.raced:
+            self._halts.bar_losers(*router.raced.pop())
+        elif router.overrun and self.stop_error is None:
+            self._stop_run(_over_limit(self.graph.spec.max_activations), cut=True)
+        elif self._cannot_be_handled(walk):
+            self.cancel_reason = "fail_fast"
+            self._halts.stop(walk, cut=False)
+        else:
+            return False
+        return True
+
+    def _conclude(self) -> bool:
+        """Order the failures of what cannot run, and end a walk that has fallen quiet."""
+        if self._router.doomed:
+            self._doom()
+        elif self._router.idle:
+            self._ended(self._router.idle.pop())
+        else:
+            return False
+        return True
 
     def _doom(self) -> None:
         for act in self._router.doomed:

@@ -182,8 +182,9 @@ class Router:
         first = link.index not in frame.edges
         if first:
             frame.edges[link.index] = (state, mask) if mask else _SETTLED[state]
-            for watcher, step in frame.watch.pop(link.index, ()):
-                self._count(watcher, step, state, mask, own=False)
+            if frame.watch:
+                for watcher, step in frame.watch.pop(link.index, ()):
+                    self._count(watcher, step, state, mask, own=False)
         place = frame
         if link.enters is not None:
             around = self._round(frame, link.enters)

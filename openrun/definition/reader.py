@@ -15,8 +15,8 @@ from openrun.core.errors import InvalidFlow, JsonError, ValidationError
 from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.strict_json import decode
 from openrun.core.types import DEFAULT_PORT, Json, OnFailure
-from openrun.definition.draft import Draft, Edge
 from openrun.definition.crowd import crowded
+from openrun.definition.draft import Draft, Edge
 from openrun.definition.faults import Faults
 from openrun.definition.near import LONGEST, quoted
 from openrun.steps.base import Step
@@ -194,9 +194,9 @@ class _Reading:
 
     def type_of(self, key: Json, pointer: str, step_id: str | None) -> type[Step] | None:
         if not isinstance(key, str):
-            hint = "known types: " + ", ".join(self.catalog.keys())
+            known = "known types: " + ", ".join(self.catalog.keys())
             here = f"{pointer}/type"
-            self.faults.add("MISSING_TYPE", "a step needs a `type`", here, step=step_id, hint=hint)
+            self.faults.add("MISSING_TYPE", "a step needs a `type`", here, step=step_id, hint=known)
             return None
         if key not in self.catalog:
             hint = self.faults.near(key, self.catalog.keys())

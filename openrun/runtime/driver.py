@@ -61,6 +61,7 @@ class Driver:
         depth: int = 0,
     ) -> None:
         self.events: list[Fact] = []
+        self._snap = self._snapshot
         self.machine = Machine(program.graph, started.run_id)
         self._facts = Facts(self.machine)
         self._around = surroundings
@@ -73,6 +74,8 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[FlowCompleted] = self._loop.create_future()
         self._home = contextvars.copy_context()
+        self._now = started.timestamp
+        """The time of the facts recorded in this turn."""
         self._turning = False
         self._soon = False
         self._tasks: dict[Activation, asyncio.Task[None]] = {}
@@ -119,6 +122,7 @@ class Driver:
         if self._turning or self._end.done():
             return
         self._turning = True
+        self._now = self._clock.now()
         try:
             self._work()
             if self.machine.verdict is not None:
@@ -130,23 +134,30 @@ class Driver:
             self._turning = False
 
     def _work(self) -> None:
-        machine, ended, inbox = self.machine, self._ended, self._inbox
-        orders, ready = machine.orders, machine.ready
+        machine, ready = self.machine, self.machine.ready
         here = 0
         while machine.verdict is None:
-            if orders:
-                self._carry_out(orders.pop(0))
-            elif ended:
-                self._attempt_ended(*ended.popleft())
-            elif inbox:
-                inbox.popleft()()
-            elif not ready:
+            if self._heed():
+                continue
+            if not ready:
                 return
-            elif here == _STEPS_BEFORE_YIELD:
+            if here == _STEPS_BEFORE_YIELD:
                 self._turn_soon()
                 return
-            elif not self._start(next(iter(ready))):
+            if not self._start(next(iter(ready))):
                 here += 1
+
+    def _heed(self) -> bool:
+        """Take up one piece of news; orders come first, so that nothing starts that is to be stopped."""
+        if self.machine.orders:
+            self._carry_out(self.machine.orders.pop(0))
+        elif self._ended:
+            self._attempt_ended(*self._ended.popleft())
+        elif self._inbox:
+            self._inbox.popleft()()
+        else:
+            return False
+        return True
 
     def _turn_soon(self) -> None:
         if not self._soon:
@@ -160,7 +171,7 @@ class Driver:
         self._clock.release()
 
     def _finish(self) -> FlowCompleted:
-        event = self._facts.flow_completed(self._clock.now())
+        event = self._facts.flow_completed(self._now)
         self._record(event)
         return event
 
@@ -183,7 +194,7 @@ class Driver:
             self._show(event)
             return
         if type(event) is StepCompleted or type(event) is FlowCompleted:
-            with_snapshot(event, self._snapshot)
+            with_snapshot(event, self._snap)
         self._show(event)
         if machine.skipped:
             for frame, step, state in machine.take_skipped():
@@ -215,6 +226,7 @@ class Driver:
         try:
             step.send(None)
         except StopIteration as end:
+            self._now = self._clock.now()
             self._contexts.pop(act, None)
             self._concluded(act, end.value)
         else:
@@ -222,7 +234,7 @@ class Driver:
             raise OpenRunError(f"step {act.spec.id!r} is inline, yet it waits for something")
 
     def _began(self, act: Activation) -> None:
-        self._record(self._facts.started(act, self._clock.now()))
+        self._record(self._facts.started(act, self._now))
 
     def _spawn(self, act: Activation, plan: StepPlan, work: Work) -> None:
         self._limits.set(act, self._clock.monotonic() + plan.timeout)
@@ -250,8 +262,8 @@ class Driver:
         if self._tasks.pop(act, None) is None:
             return
         self._limits.clear(act)
-        context = self._contexts.pop(act, None)
-        stopped = self._stopped.pop(act, None)
+        context = self._contexts.pop(act, None) if self._contexts else None
+        stopped = self._stopped.pop(act, None) if self._stopped else None
         if attempted is not None:
             self._concluded(act, attempted)
         elif stopped == "timeout":
@@ -259,7 +271,7 @@ class Driver:
             abandoned = context is not None and context.abandoned
             self._concluded(act, (timed_out(act, seconds, abandoned=abandoned), {}))
         else:
-            self._record(self._facts.cancelled(act, self._clock.now()))
+            self._record(self._facts.cancelled(act, self._now))
 
     def _plan(self, act: Activation) -> StepPlan:
         return self._program.plans[act.frame.walk.graph][act.step]
@@ -292,7 +304,7 @@ class Driver:
         outcome, patch = attempted
         if type(outcome) is not StepRunResult or outcome.error is not None:
             outcome = self._redacted(self._prepared(outcome))
-        event = self._facts.concluded(act, outcome, patch, self._clock.now())
+        event = self._facts.concluded(act, outcome, patch, self._now)
         self._record(event)
         if type(event) is StepCompleted:
             return
@@ -318,7 +330,7 @@ class Driver:
         match order:
             case Fail(act, error):
                 result = StepRunResult.failure(act.spec.id, error)
-                self._record(self._facts.completed(act, result, {}, self._clock.now()))
+                self._record(self._facts.completed(act, result, {}, self._now))
             case Resume(act):
                 self._spawn(act, self._plan(act), resume_step)
             case Cancel(act):
@@ -335,7 +347,7 @@ class Driver:
         task = self._tasks.get(act)
         if task is None:
             if act.phase not in (Phase.DONE, Phase.CANCELLED):
-                self._record(self._facts.cancelled(act, self._clock.now()))
+                self._record(self._facts.cancelled(act, self._now))
             return
         self._stop(act, task, "cancel")
 
@@ -374,7 +386,7 @@ class Driver:
         if self._grace_set:
             self._request_cancel(self.machine.cancel_reason, hard=True)
         else:
-            self._record(self._facts.timer_fired(None, self._clock.now()))
+            self._record(self._facts.timer_fired(None, self._now))
 
     def _timer_due(self, act: Activation) -> None:
         self.post(lambda: self._wake(act))
@@ -386,11 +398,11 @@ class Driver:
             self._began(act)
             self._spawn(act, self._plan(act), run_step)
         elif act.phase is Phase.WAITING:
-            self._record(self._facts.timer_fired(act, self._clock.now()))
+            self._record(self._facts.timer_fired(act, self._now))
 
     def _request_cancel(self, reason: str, *, hard: bool) -> None:
         if self.machine.verdict is None:
-            self._record(self._facts.cancel_requested(reason, self._clock.now(), hard=hard))
+            self._record(self._facts.cancel_requested(reason, self._now, hard=hard))
 
     # -- children ---------------------------------------------------------------------------------
 
@@ -400,4 +412,4 @@ class Driver:
         self._children.start(act, index, wait, self._child_ended)
 
     def _child_ended(self, act: Activation, child: tuple[int, str], end: ChildEnd) -> None:
-        self._record(self._facts.child_completed(act, child, end, self._clock.now()))
+        self._record(self._facts.child_completed(act, child, end, self._now))

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 from openrun.core.errors import InvalidFlow, PermanentError, ValidationError
 from openrun.core.events import Fact, Failure, FlowCompleted, FlowStarted, Shown
+from openrun.core.explain import Explanation, explain
+from openrun.core.graph import Graph
 from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.state import check_key
 from openrun.core.strict_json import plain
@@ -35,6 +37,11 @@ class Run:
     state: Mapping[str, Json]
     failures: tuple[Failure, ...]
     events: tuple[Fact, ...]
+    graph: Graph = field(repr=False, compare=False)
+
+    def explain(self, step_id: str) -> list[Explanation]:
+        """Why a step did, or did not, run: one answer per scope. Raises KeyError for an unknown step."""
+        return explain(self.graph, self.events, step_id)
 
     @property
     def succeeded(self) -> bool:
@@ -85,6 +92,7 @@ class RunHandle:
             state=state,
             failures=end.failures,
             events=tuple(self._driver.events),
+            graph=self._driver.machine.graph,
         )
 
 

@@ -23,10 +23,10 @@ from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.strict_json import copy
 from openrun.core.types import DEFAULT_PORT, EffectClass
+from openrun.net.threads import DaemonThreads
 from openrun.steps.base import Step, StepConfig, StepInfo, snake_case
 from openrun.steps.context import StepContext
 from openrun.steps.parameters import STEP_ARGUMENTS, Parameters, read_parameters
-from openrun.net.threads import DaemonThreads
 
 P = ParamSpec("P")
 R = TypeVar("R")

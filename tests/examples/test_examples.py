@@ -63,7 +63,7 @@ SAID = {
         "  LOOP_LIMIT: the loop at step 'poll' went round 2 times and would go on; end it earlier, or raise max_iterations on 'poll'",
     ],
     "paged_api": [
-        "reads a page in /pages[3]",
+        "reads a page in /pages[0]",
         "HTTP_503 in /pages[1]: tries again",
         "the run succeeded: Dune, Emma, Ulysses, Beloved, Persuasion, Middlemarch, Kindred",
     ],
@@ -109,7 +109,7 @@ def test_the_welcome_shows_a_retry_that_succeeds_a_join_and_a_skipped_branch() -
     for part in (
         "charge       failed: the card terminal is busy; tries again in",
         "charge       starts again, attempt 2",
-        "pack         done, fires default: teapot packed",
+        "pack         done: teapot packed",
         "ask_manager  skipped",
         "the run      succeeded: 40 paid, teapot on its way",
         "openrun run examples/github_issues.json --input @examples/github_issues_delivery.json",

@@ -165,3 +165,9 @@ def test_a_handlers_descent_goes_through_joins_on_its_way() -> None:
         "t -> a, b; a, b -> j; a.error -> h; h, b -> i -> j", {"j": "ALL_SUCCESS", "i": "ALL_SUCCESS"}
     )
     assert run(spec, {"a": fail()}).ran["j"] == 1
+
+
+def test_the_error_port_of_a_step_that_did_not_run_says_only_that_it_was_skipped() -> None:
+    trace = run(flow("t -> a -> m -> n; m.error -> h -> j; t -> b -> j", {"j": "ALL_SUCCESS"}), {"a": fail()})
+    assert trace.skipped == {"m": "failed", "n": "failed", "h": "skipped"}
+    assert trace.ran["j"] == 1

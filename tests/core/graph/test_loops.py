@@ -315,6 +315,17 @@ def test_a_caught_failure_whose_handler_leaves_the_loop_and_comes_back_is_taken_
     assert trace.status == "succeeded"
 
 
+@pytest.mark.parametrize("mode", ["NO_WAIT", "FIRST_SUCCESS"])
+def test_a_handler_outside_takes_care_of_what_each_iteration_failed_with(mode: str) -> None:
+    """b fails in two iterations, and its handler comes back to j both times: b's dead exit is taken care of."""
+    spec = flow(
+        "t -> h -> b -> c; b -> j; c.again -> h; c.done -> z; b.error -> x -> j",
+        {"c": "ALL_DONE", "j": "ALL_SUCCESS", "x": mode},
+    )
+    trace = run(spec, {"b": fail(), "c": in_turn(ok("again"), ok("done"))})
+    assert trace.ran["j"] == trace.ran["x"]
+
+
 # -- limits ------------------------------------------------------------------------------------------
 
 

@@ -66,6 +66,16 @@ def test_fail_fast_does_not_wait_for_a_join_that_can_only_fail_or_never_forgives
     assert trace.cancelled == ["b"]
 
 
+def test_fail_fast_waits_while_a_race_may_still_take_the_join_out_of_the_way() -> None:
+    """m would run in spite of the failure and never forgive it; but j may win first, and then m never runs."""
+    text, options = "t -> a, b -> m -> j; t -> c -> j", {"m": "ALL_DONE", "j": "FIRST_SUCCESS cancel"}
+    for fail_fast in (False, True):
+        spec = flow(text, options, fail_fast=fail_fast)
+        trace = run(spec, {"a": fail(), "b": wait()}, explicit("t", "a", "b", "c"))
+        assert trace.handled == {"a": True}
+        assert trace.status == "succeeded"
+
+
 def test_fail_fast_waits_for_a_join_whose_failure_may_be_handled() -> None:
     spec = flow("t -> a, b -> j; j.error -> h", {"j": "ALL_SUCCESS"}, fail_fast=True)
     trace = run(spec, {"a": fail(), "b": wait()})
