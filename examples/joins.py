@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterable
 
 from openrun import Flow, JoinMode, Step, StepConditional, StepFail, StepStarted, StepTransform, TriggerManual
-from openrun.core.explain import explain
 from openrun.steps.execution.conditional import StepConditionalConfig
 from openrun.steps.execution.fail import StepFailConfig
 from openrun.steps.execution.transform import StepTransformConfig
@@ -59,12 +58,11 @@ def build(fates: Iterable[str]) -> Flow:
 
 async def row(fates: tuple[str, str]) -> list[str]:
     """What each of the four joins did."""
-    flow = build(fates)
-    run = await flow.execute()
+    run = await build(fates).execute()
     cells = []
     for mode in JoinMode:
         times = sum(isinstance(event, StepStarted) and event.step_id == mode.lower() for event in run.events)
-        verdict = explain(flow.program().graph, run.events, mode.lower())[0].verdict
+        verdict = run.explain(mode.lower())[0].verdict
         cells.append(f"ran {times} times" if times > 1 else verdict)
     return cells
 

@@ -24,8 +24,7 @@ from openrun import (
     __version__,
     step,
 )
-from openrun.core.events import Fact, Shown
-from openrun.core.explain import explain
+from openrun.core.events import Shown
 from openrun.steps.execution.conditional import StepConditionalConfig
 from openrun.steps.execution.reply import StepReplyConfig
 
@@ -124,21 +123,21 @@ def told(event: Shown) -> str | None:
 
 
 async def main() -> None:
-    flow = build()
     print(f"OpenRun {__version__} takes an order: {ORDER}\n")
     print(PICTURE)
     events: list[Shown] = []
-    async for event in flow.run(input={"body": ORDER}):
+    running = build().run(input={"body": ORDER})
+    async for event in running:
         events.append(event)
         line = told(event)
         if line:
             seconds = (event.timestamp - events[0].timestamp).total_seconds()
             print(f"  {seconds:4.1f} s  {line}")
 
-    facts = [event for event in events if isinstance(event, Fact)]
+    run = await running.finished()
     for skipped in [event.step_id for event in events if isinstance(event, StepSkipped)]:
         print(f"\nWhy did {skipped} not run?\n")
-        for explanation in explain(flow.program().graph, facts, skipped):
+        for explanation in run.explain(skipped):
             print(indent(str(explanation), "  "))
 
     print(NEXT)

@@ -10,8 +10,6 @@ from typing import Any
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import Shown, StepCompleted, StepSkipped, StepStarted
-from openrun.core.explain import explain
-from openrun.core.graph import Graph
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.types import RunStatus
@@ -155,7 +153,6 @@ class FlowResult:
 
     run: Run
     shown: tuple[Shown, ...]
-    graph: Graph = field(repr=False)
 
     @property
     def status(self) -> RunStatus:
@@ -179,7 +176,7 @@ class FlowResult:
 
     def explain(self, step_id: str) -> str:
         """Why this step ran or did not, in each scope it could run in. Raises KeyError for an unknown step."""
-        return "\n".join(map(str, explain(self.graph, self.run.events, step_id)))
+        return "\n".join(map(str, self.run.explain(step_id)))
 
     def assert_succeeded(self) -> None:
         assert self.status is RunStatus.SUCCEEDED, f"the run {self.status.value}: {self._failures()}"
@@ -243,7 +240,7 @@ async def run_flow(
     finally:
         if engine is None:
             await host.close()
-    return FlowResult(run=run, shown=tuple(shown), graph=program.graph)
+    return FlowResult(run=run, shown=tuple(shown))
 
 
 def scripted(program: Program, steps: Mapping[str, Script | Act], clock: Clock) -> Program:

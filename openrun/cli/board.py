@@ -26,7 +26,7 @@ from openrun.core.events import (
     StepWaiting,
 )
 from openrun.core.results import WaitForChildren, WaitUntil
-from openrun.core.types import RunStatus, StepRunStatus
+from openrun.core.types import StepRunStatus
 
 
 class Mark(Enum):
@@ -154,20 +154,11 @@ class Board:
         chosen = {row.step_id for row in best}
         return [row for row in rows if row.step_id in chosen]
 
-    @property
-    def runs(self) -> int:
-        """Activations so far, those under way included."""
-        return sum(row.runs for row in self.rows.values())
-
     def elapsed(self, now: datetime) -> timedelta:
         """From the run's start to its end, or to now."""
         if self.started is None:
             return timedelta(0)
         return (self.ended.timestamp if self.ended else now) - self.started
-
-    @property
-    def status(self) -> RunStatus:
-        return RunStatus.RUNNING if self.ended is None else self.ended.status
 
 
 def _weight(row: Row) -> tuple[int, int]:

@@ -118,7 +118,7 @@ class LiveView:
     def render(self) -> RenderableType:
         """The picture of this moment; never taller than the terminal."""
         board, now = self._board, datetime.now(UTC)
-        most = max(3, min(_ROWS, self._screen.height - 4))
+        most = max(3, min(_ROWS, self._screen.height - 5))
         picked = board.pick(most)
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(width=1)
@@ -131,6 +131,9 @@ class LiveView:
         hidden = len(board.rows) - len(picked)
         if hidden:
             parts.append(Text(f"   … and {hidden:,} more steps", "dim"))
+        if board.ended is None:
+            # The cursor rests on a line of its own: an echoed ^C must not wrap a full line and shift the picture.
+            parts.append(Text(""))
         return Group(*parts)
 
     def _head(self, now: datetime) -> Text:

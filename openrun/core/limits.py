@@ -7,11 +7,12 @@ from dataclasses import dataclass
 class Limits:
     """Bounds on documents, templates, values, runs and requests. Sizes in bytes, times in seconds."""
 
-    document_bytes: int = 16 * 2**20
-    document_nodes: int = 1_000_000
+    document_bytes: int = 8 * 2**20
+    document_nodes: int = 250_000
     document_steps: int = 10_000
-    document_edges: int = 50_000
+    document_edges: int = 30_000
     document_triggers: int = 100
+    document_bodies: int = 1_000
     document_references: int = 50_000
     document_expressions: int = 10_000
     document_template_work: int = 1_200_000

@@ -12,6 +12,7 @@ from openrun.core.graph import Graph, Link
 from openrun.core.types import ERROR_PORT, EffectClass, JoinMode, Losers
 from openrun.definition.draft import Draft
 from openrun.definition.spec import graph_spec
+from openrun.definition.undisturbed import undisturbed
 from openrun.steps.catalog import StepCatalog
 
 _MOST_WORK = 500_000
@@ -21,6 +22,7 @@ _MOST_NAMES = 10
 _ALL_MODES = (JoinMode.ALL_SUCCESS, JoinMode.ALL_DONE)
 
 
+@undisturbed
 def advise(draft: Draft, catalog: StepCatalog) -> list[ValidationError]:
     """All warnings of a draft without errors."""
     graph = Graph.compile(graph_spec(draft, catalog))
@@ -123,14 +125,11 @@ class _Advice:
         merges = {
             at: links for at in range(len(self.graph.steps)) if len(links := self._plain_inputs(at)) > 1
         }
-        bit = {
-            link.index: 1 << place for place, link in enumerate(k for each in merges.values() for k in each)
-        }
         decisions = self._decisions() if merges else []
         if sum(map(len, decisions)) > self._affordable():
             return []
-        fired = [[self._fired(bit, *choice) for choice in decision] for decision in decisions]
-        return [at for at, links in merges.items() if _together([bit[k.index] for k in links], fired)]
+        fired = [[self._fired(*choice) for choice in decision] for decision in decisions]
+        return [at for at, links in merges.items() if _together(links, fired)]
 
     def _plain_inputs(self, at: int) -> tuple[Link, ...]:
         step = self.graph.steps[at]
@@ -159,13 +158,12 @@ class _Advice:
         )
         return [*groups, frozenset({ERROR_PORT})] if ERROR_PORT in ports else groups
 
-    def _fired(self, bit: dict[int, int], entries: list[int], at: int | None, ports: frozenset[str]) -> int:
-        """The edges in question that may fire when step `at` fires these ports, a bit each."""
-        _, links = self._walk(entries, at, ports)
-        fired = 0
-        for link in links:
-            fired |= bit.get(link, 0)
-        return fired
+    def _fired(self, entries: list[int], at: int | None, ports: frozenset[str]) -> bytes:
+        """Per edge, 1 if it may fire when step `at` fires these ports."""
+        fired = bytearray(len(self.graph.links))
+        for link in self._walk(entries, at, ports)[1]:
+            fired[link] = 1
+        return bytes(fired)
 
     def _walk(
         self, entries: Sequence[int], at: int | None = None, ports: frozenset[str] = frozenset()
@@ -186,12 +184,16 @@ class _Advice:
         return seen, links
 
 
-def _together(bits: list[int], fired: list[list[int]]) -> bool:
+def _together(links: Sequence[Link], fired: list[list[bytes]]) -> bool:
     """Whether two of these edges may both fire whatever is decided: no decision keeps every such pair apart."""
-    every = sum(bits)
-    for bit in bits:
-        others = every & ~bit
-        for choices in fired:
+    masks = [
+        [sum(1 << at for at, link in enumerate(links) if edges[link.index]) for edges in choices]
+        for choices in fired
+    ]
+    for at in range(len(links)):
+        bit = 1 << at
+        others = (1 << len(links)) - 1 - bit
+        for choices in masks:
             both = 0
             for mask in choices:
                 if mask & bit:

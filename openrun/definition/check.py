@@ -12,6 +12,7 @@ from openrun.definition.loops import count_loops
 from openrun.definition.near import quoted
 from openrun.definition.reader import draft_of
 from openrun.definition.template import Load
+from openrun.definition.undisturbed import undisturbed
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 from openrun.steps.execution.conditional import Operator, StepConditional
@@ -20,6 +21,7 @@ _ALL_MODES = (JoinMode.ALL_SUCCESS, JoinMode.ALL_DONE)
 _BODY_DEPTH = 8
 
 
+@undisturbed
 def check(
     draft: Draft,
     catalog: StepCatalog,
@@ -157,6 +159,8 @@ class Checker:
         if self.depth >= _BODY_DEPTH:
             message = f"bodies are nested more than {_BODY_DEPTH} deep"
             self.faults.add("TOO_DEEP", message, pointer, step=step.id)
+            return
+        if not self.faults.take("bodies", 1, pointer):
             return
         faults = self.faults.below(pointer, step.id)
         draft = draft_of(body_document(body), self.catalog, faults)

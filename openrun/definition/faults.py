@@ -16,7 +16,7 @@ _SUGGESTING = 1_000_000
 
 _LONGEST_MESSAGE = 1_000
 
-Counted = Literal["steps", "edges", "triggers"]
+Counted = Literal["steps", "edges", "triggers", "bodies"]
 
 
 class _Shared:
@@ -29,6 +29,7 @@ class _Shared:
             "steps": limits.document_steps,
             "edges": limits.document_edges,
             "triggers": limits.document_triggers,
+            "bodies": limits.document_bodies,
         }
         self.count = dict.fromkeys(self.most, 0)
 

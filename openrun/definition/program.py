@@ -12,6 +12,7 @@ from openrun.core.types import Json
 from openrun.definition.draft import Draft, body_document, edge_port, slug
 from openrun.definition.spec import body_draft, graph_spec, step_spec
 from openrun.definition.template import ConfigTemplate
+from openrun.definition.undisturbed import undisturbed
 from openrun.definition.writer import version_of, write_document
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
@@ -72,6 +73,7 @@ class Program:
     timeout: float | None
 
 
+@undisturbed
 def compile_program(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT_LIMITS) -> Program:
     """Compile a draft that validation has passed."""
     document = write_document(draft, catalog)

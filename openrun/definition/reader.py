@@ -13,19 +13,17 @@ from pydantic import ValidationError as PydanticError
 from openrun.core.durations import Seconds
 from openrun.core.errors import InvalidFlow, JsonError, ValidationError
 from openrun.core.limits import DEFAULT_LIMITS, Limits
-from openrun.core.strict_json import decode
+from openrun.core.strict_json import TOO_LARGE, decode
 from openrun.core.types import DEFAULT_PORT, Json, OnFailure
 from openrun.definition.crowd import crowded
 from openrun.definition.draft import Draft, Edge
 from openrun.definition.faults import Faults
 from openrun.definition.near import LONGEST, quoted
+from openrun.definition.undisturbed import undisturbed
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-_MOST_KEYS = 1_000
-"""Most keys of an object that has fields, not keys of the author's choice."""
 
 
 class FlowSettings(BaseModel):
@@ -77,8 +75,17 @@ class EdgeFields(BaseModel):
     target: str = Field(description="Id of the step the edge leads to.", examples=["fetch"])
 
 
+_EDGE_KEYS = frozenset(EdgeFields.model_fields)
+_MOST_KEYS = 1_000
+"""Most keys of an object that has fields, not keys of the author's choice."""
+
+
+@undisturbed
 def load_document(text: str | bytes, limits: Limits = DEFAULT_LIMITS) -> Json:
-    """Decode a document's text. Raises `InvalidFlow` when it is not strict JSON."""
+    """Decode a document's text. Raises `InvalidFlow` when it is not strict JSON, or too large."""
+    if _strings(text) > 2 * limits.document_nodes:
+        message = f"more than {limits.document_nodes:,} values"
+        raise InvalidFlow([ValidationError(code=TOO_LARGE, message=message)])
     try:
         document = decode(
             text, limits=limits, max_bytes=limits.document_bytes, max_nodes=limits.document_nodes
@@ -102,6 +109,7 @@ def read_document(document: Json, catalog: StepCatalog, limits: Limits = DEFAULT
     return draft
 
 
+@undisturbed
 def examine(
     document: Json, catalog: StepCatalog, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[Draft | None, list[ValidationError]]:
@@ -212,6 +220,10 @@ class _Reading:
             self.faults.add("NOT_AN_OBJECT", f"an edge is an object, not {type(value).__name__}", pointer)
             return None
         rest, extensions = _split_extensions(value)
+        if rest.keys() <= _EDGE_KEYS and all(type(each) is str for each in rest.values()):
+            source, target = rest.get("source"), rest.get("target")
+            if source is not None and target is not None:
+                return Edge(source, target, rest.get("source_port", DEFAULT_PORT), extensions)
         edge = self.model(EdgeFields, rest, _Place(pointer, "edge", tuple(EdgeFields.model_fields)))
         return Edge(edge.source, edge.target, edge.source_port, extensions) if edge else None
 
@@ -257,6 +269,16 @@ class _Reading:
         else:
             text = f"{path[:LONGEST] or place.what}: {message.removeprefix('Value error, ')}"
             self.faults.add("INVALID_VALUE", text, here, step=place.step_id)
+
+
+def _strings(text: str | bytes) -> int:
+    """Strings in a text, or as many again; a value has at most a key and itself.
+
+    Counted first, for the decoder takes the strings out of the text before it counts the values.
+    """
+    if isinstance(text, bytes):
+        return (text.count(b'"') - text.count(b'\\"')) // 2
+    return (text.count('"') - text.count('\\"')) // 2
 
 
 def _long_key(document: Json, most: int) -> str | None:

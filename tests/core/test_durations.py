@@ -82,7 +82,9 @@ def test_what_is_no_finite_duration_is_refused(wrong: object) -> None:
 @given(st.integers(0, 999), st.integers(0, 999), st.integers(0, 999))
 def test_both_spellings_agree(hours: int, minutes: int, seconds: int) -> None:
     short = parse_duration(f"{hours}h{minutes}m{seconds}s")
-    assert short == parse_duration(f"PT{hours}H{minutes}M{seconds}S") == hours * 3_600 + minutes * 60 + seconds
+    assert (
+        short == parse_duration(f"PT{hours}H{minutes}M{seconds}S") == hours * 3_600 + minutes * 60 + seconds
+    )
 
 
 def test_the_schema_names_both_forms() -> None:

@@ -36,7 +36,9 @@ STAMP: dict[str, Any] = {"run_id": "r", "flow_id": "f", "seq": 7, "timestamp": A
 STEP: dict[str, Any] = {**STAMP, "step_id": "a", "scope": "/h:2"}
 
 EVENTS: list[Shown] = [
-    FlowStarted(**STAMP, version="v", trigger="t", input={"body": {"x": 1}}, state={"k": None}, parent_run_id="p"),
+    FlowStarted(
+        **STAMP, version="v", trigger="t", input={"body": {"x": 1}}, state={"k": None}, parent_run_id="p"
+    ),
     FlowStarted(**STAMP, version="v", trigger=None),
     StepStarted(**STEP, attempt=2),
     StepCompleted(**STEP, result=StepRunResult.success("a", {"y": [1, 2]}), attempt=3, patch={"k": "v"}),
@@ -87,7 +89,9 @@ def test_an_activation_is_named_by_run_step_scope_and_ordinal() -> None:
     started = StepStarted(**STEP)
     assert started.activation_id == StepCancelled(**{**STEP, "seq": 9}, reason="x").activation_id
     assert started.activation_id == activation_id("r", "a", "/h:2")
-    names = {activation_id(*name) for name in [("r", "a", "/"), ("r", "b", "/"), ("q", "a", "/"), ("r", "a", "/x")]}
+    names = {
+        activation_id(*name) for name in [("r", "a", "/"), ("r", "b", "/"), ("q", "a", "/"), ("r", "a", "/x")]
+    }
     assert len(names | {activation_id("r", "a", "/", 1)}) == 5
     assert all(len(name) == 32 for name in names)
 

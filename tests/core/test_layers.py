@@ -74,7 +74,9 @@ def test_none_is_a_value() -> None:
 
 
 @given(st.lists(st.sampled_from(["read", "write", "leave"]), max_size=40), st.randoms(use_true_random=False))
-def test_every_reader_under_way_reads_what_a_full_history_says(acts: list[str], chance: random.Random) -> None:
+def test_every_reader_under_way_reads_what_a_full_history_says(
+    acts: list[str], chance: random.Random
+) -> None:
     """Readers come in order and leave in any; forgetting versions must not change what they see."""
     layer = Layer(None)
     history: list[tuple[int, object]] = [(0, MISSING)]

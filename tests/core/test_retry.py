@@ -80,7 +80,14 @@ def test_jitter_differs_between_activations_and_attempts() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"max_attempts": 0}, {"max_attempts": 21}, {"base_ms": -1}, {"multiplier": 0.5}, {"jitter": 2}, {"tries": 3}],
+    [
+        {"max_attempts": 0},
+        {"max_attempts": 21},
+        {"base_ms": -1},
+        {"multiplier": 0.5},
+        {"jitter": 2},
+        {"tries": 3},
+    ],
 )
 def test_a_policy_out_of_bounds_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):

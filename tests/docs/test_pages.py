@@ -10,6 +10,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,12 @@ def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
         assert file.exists(), f"{page.name} links to {target}, which is not there"
         if anchor:
             assert anchor in anchors_of(file), f"{page.name} links to {target}, which has no such heading"
+
+
+def test_the_flow_of_the_readme_is_the_same_in_python_and_in_json() -> None:
+    blocks = {block.title: block for block in blocks_of(ROOT / "README.md")}
+    names: dict[str, Any] = {}
+    run_python(
+        replace(blocks["fetch_user.py"], text=blocks["fetch_user.py"].text.partition("async def")[0]), names
+    )
+    assert names["flow"] == Flow.from_json(blocks["greet_user.json"].text)

@@ -87,7 +87,9 @@ def random_dag(
             body = inner.spec
             policy = rng.choice((OnItemError.COLLECT, OnItemError.TOLERATE))
             script |= inner.script
-            script[step] = each(list(range(rng.randint(0, 3))), concurrency=rng.randint(1, 3), on_item_error=policy)
+            script[step] = each(
+                list(range(rng.randint(0, 3))), concurrency=rng.randint(1, 3), on_item_error=policy
+            )
         else:
             script[step] = rng.choice(_STEADY)
         allow = rng.random() < 0.15

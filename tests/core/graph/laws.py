@@ -19,7 +19,9 @@ from .oracle import Oracle
 ALL_JOINS = (JoinMode.ALL_SUCCESS, JoinMode.ALL_DONE)
 
 
-def ends_whatever_the_order(drawn: Drawn, seed: int, cancel_at: int | None = None, *, hard: bool = False) -> Trace:
+def ends_whatever_the_order(
+    drawn: Drawn, seed: int, cancel_at: int | None = None, *, hard: bool = False
+) -> Trace:
     """The run ends, starves nowhere, folds to itself and starts nothing twice: `run` checks that."""
     return run(drawn.spec, drawn.script, at_random(seed), cancel_at=cancel_at, hard=hard)
 
@@ -108,7 +110,7 @@ def _failures(sim: Sim) -> list[Activation | Refusal]:
 
 def _all(make: Callable[[random.Random], Drawn], law: Callable[[Drawn, int], object], seeds: range) -> None:
     for seed in seeds:
-        drawn = make(random.Random(seed))
+        drawn = make(random.Random(seed))  # noqa: S311
         try:
             law(drawn, seed)
         except Exception as error:

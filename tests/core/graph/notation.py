@@ -5,6 +5,7 @@ step's options are words: a join mode, `always`, `allow`, `cancel` (its losers),
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from openrun.core.graph import EdgeSpec, GraphSpec, StepSpec
@@ -37,10 +38,12 @@ def flow(
         groups = [[_end(end) for end in group.split(",")] for group in statement.split("->") if group.strip()]
         for group in groups:
             ids.update(dict.fromkeys(step for step, _ in group))
-        for sources, targets in zip(groups, groups[1:], strict=False):
+        for sources, targets in pairwise(groups):
             for source, port in sources:
                 ports.setdefault(source, {})[port] = None
-                edges.update({EdgeSpec(source=source, target=target, port=port): None for target, _ in targets})
+                edges.update(
+                    {EdgeSpec(source=source, target=target, port=port): None for target, _ in targets}
+                )
     return GraphSpec(
         steps=tuple(
             _step(step, ports.get(step, {}), (options or {}).get(step, ""), (bodies or {}).get(step))

@@ -112,7 +112,9 @@ class Oracle:
             self.seen.upstream.add(step.id)
             self._fails(step, descent)
         else:
-            self._skips(step, "failed" if "X" in letters else "caught" if "C" in letters else "skipped", caught)
+            self._skips(
+                step, "failed" if "X" in letters else "caught" if "C" in letters else "skipped", caught
+            )
 
     @staticmethod
     def _letter(edge: Settled, descent: Names) -> str:

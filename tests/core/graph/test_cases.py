@@ -77,7 +77,9 @@ def test_5_a_join_inside_a_foreach_joins_once_per_item() -> None:
     assert (trace.ran["a"], trace.ran["b"], trace.ran["k"]) == (1, 2, 1)
 
 
-@pytest.mark.parametrize(("mode", "runs"), [("ALL_SUCCESS", 1), ("ALL_DONE", 1), ("FIRST_SUCCESS", 1), ("NO_WAIT", 2)])
+@pytest.mark.parametrize(
+    ("mode", "runs"), [("ALL_SUCCESS", 1), ("ALL_DONE", 1), ("FIRST_SUCCESS", 1), ("NO_WAIT", 2)]
+)
 def test_6_both_ports_of_a_switch_lead_to_the_same_join(mode: str, runs: int) -> None:
     spec = flow("t -> s; s.one -> j; s.two -> j", {"j": mode})
     assert run(spec, {"s": ok("one")}).ran["j"] == 1
@@ -164,7 +166,9 @@ def test_15_two_runs_of_one_graph_at_once_do_not_mix_tokens() -> None:
 def test_18_a_race_is_won_while_the_loser_waits_for_a_timer(winner: str) -> None:
     loser = "b" if winner == "a" else "a"
     trace = run(
-        flow("t -> a, b -> j -> k", {"j": "FIRST_SUCCESS cancel"}), {loser: wait()}, explicit("t", loser, winner)
+        flow("t -> a, b -> j -> k", {"j": "FIRST_SUCCESS cancel"}),
+        {loser: wait()},
+        explicit("t", loser, winner),
     )
     assert trace.cancelled == [loser]
     assert (trace.ran["j"], trace.ran["k"]) == (1, 1)

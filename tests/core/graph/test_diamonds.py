@@ -41,9 +41,7 @@ SCENARIOS = {
     "one_handler_rejoins_for_both": Scenario(
         script={"a": fail(), "b": fail()}, more="a.error, b.error -> h -> j", options=(("h", "ALL_SUCCESS"),)
     ),
-    "handler_that_rejoins_gives_up": Scenario(
-        script={"a": fail(), "h": fail()}, more="a.error -> h -> j"
-    ),
+    "handler_that_rejoins_gives_up": Scenario(script={"a": fail(), "h": fail()}, more="a.error -> h -> j"),
     "handler_elsewhere_gives_up": Scenario(script={"a": fail(), "h": fail()}, more="a.error -> h"),
     "handler_does_not_take_the_way_back": Scenario(
         script={"a": fail(), "h": nothing()}, more="a.error -> h -> j"
@@ -131,9 +129,7 @@ def test_a_join_that_fails_fires_its_own_error_port_and_its_cause_is_handled() -
 
 
 def test_a_lost_race_fires_its_own_error_port_and_names_all_causes() -> None:
-    trace = run(
-        flow("t -> a, b -> j -> k; j.error -> h", {"j": "FIRST_SUCCESS"}), {"a": fail(), "b": fail()}
-    )
+    trace = run(flow("t -> a, b -> j -> k; j.error -> h", {"j": "FIRST_SUCCESS"}), {"a": fail(), "b": fail()})
     assert trace.errors["j"].details == {"failed": ["a", "b"]}
     assert trace.ran["h"] == 1
     assert trace.handled == {"a": True, "b": True, "j": True}
@@ -147,7 +143,9 @@ def test_a_join_that_fails_although_allowed_to_goes_on_through_its_default_port(
 
 def test_a_caught_edge_is_taken_care_of_only_where_the_handlers_path_comes_back() -> None:
     """j sees a caught edge and its handler; k sees the same edge without."""
-    spec = flow("t -> a, b; a, b -> j; a, b -> k; a.error -> h -> j", {"j": "ALL_SUCCESS", "k": "ALL_SUCCESS"})
+    spec = flow(
+        "t -> a, b; a, b -> j; a, b -> k; a.error -> h -> j", {"j": "ALL_SUCCESS", "k": "ALL_SUCCESS"}
+    )
     trace = run(spec, {"a": fail()})
     assert trace.ran["j"] == 1
     assert trace.skipped["k"] == "caught"

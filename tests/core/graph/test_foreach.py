@@ -1,5 +1,7 @@
 """A step's body run per item, in item frames of this run; children in runs of their own."""
 
+from collections.abc import Callable
+
 import pytest
 
 from openrun.core.events import StepStarted
@@ -7,7 +9,24 @@ from openrun.core.frame import Activation
 from openrun.core.results import Outcome, StepRunResult, WaitForItems, WaitUntil
 from openrun.core.types import OnItemError
 
-from .harness import BEGIN, Trace, at_random, begin, children, each, explicit, fail, fifo, lifo, nothing, ok, run, wait, woken
+from .harness import (
+    BEGIN,
+    Script,
+    Trace,
+    at_random,
+    begin,
+    children,
+    each,
+    explicit,
+    fail,
+    fifo,
+    lifo,
+    nothing,
+    ok,
+    run,
+    wait,
+    woken,
+)
 from .notation import flow
 
 ORDERS = [fifo, lifo, *(at_random(seed) for seed in range(5))]
@@ -23,7 +42,7 @@ def by_index(act: Activation) -> Outcome:
     return ok(output=index(act) * 10)
 
 
-def failing(*items: int):  # noqa: ANN201
+def failing(*items: int) -> Callable[[Activation], Outcome]:
     return lambda act: fail(f"ITEM_{index(act)}") if index(act) in items else by_index(act)
 
 
@@ -74,14 +93,14 @@ def test_a_failed_item_cancels_the_rest_and_fails_the_step() -> None:
 
 def test_a_step_whose_item_failed_names_that_item_and_not_one_that_was_cancelled_for_it() -> None:
     spec = flow("t -> e", bodies={"e": flow("i")})
-    script = {"e": each(range(4)), "i": lambda act: fail("REAL") if index(act) == 3 else wait()(act)}
+    script: Script = {"e": each(range(4)), "i": lambda act: fail("REAL") if index(act) == 3 else wait()(act)}
     trace = run(spec, script)
     assert trace.codes["e"].startswith("3:REAL")
 
 
 def test_collect_runs_all_items_and_then_fails() -> None:
     for policy in ORDERS:
-        script = {"e": each(range(4), on_item_error=COLLECT), "i": failing(1, 3)}
+        script: Script = {"e": each(range(4), on_item_error=COLLECT), "i": failing(1, 3)}
         trace = run(flow("t -> e -> k", bodies={"e": flow("i")}), script, policy)
         assert trace.ran["i"] == 4
         assert trace.codes == {"e": "1:ITEM_1,3:ITEM_3"}
@@ -90,14 +109,14 @@ def test_collect_runs_all_items_and_then_fails() -> None:
 
 def test_tolerate_succeeds_with_null_in_place_of_failed_items() -> None:
     for policy in ORDERS:
-        script = {"e": each(range(3), on_item_error=TOLERATE), "i": failing(1)}
+        script: Script = {"e": each(range(3), on_item_error=TOLERATE), "i": failing(1)}
         trace = run(flow("t -> e -> k", bodies={"e": flow("i")}), script, policy)
         assert items(trace) == [0, None, 20]
         assert trace.status == "succeeded"
 
 
 def test_failures_inside_belong_to_the_foreach_step() -> None:
-    script = {"e": each(range(3), on_item_error=TOLERATE), "i": fail()}
+    script: Script = {"e": each(range(3), on_item_error=TOLERATE), "i": fail()}
     assert run(flow("t -> e", bodies={"e": flow("i")}), script).failures == {}
 
 
@@ -110,7 +129,7 @@ def test_a_failure_handled_inside_does_not_fail_the_item() -> None:
 
 def test_a_branch_inside_the_body_joins_per_item() -> None:
     body = flow("i -> c; c.yes -> a; c.no -> b; a, b -> j", {"j": "ALL_SUCCESS"})
-    script = {"e": each(range(4)), "c": lambda act: ok("yes" if index(act) % 2 else "no")}
+    script: Script = {"e": each(range(4)), "c": lambda act: ok("yes" if index(act) % 2 else "no")}
     for policy in ORDERS:
         trace = run(flow("t -> e", bodies={"e": body}), script, policy)
         assert sorted(trace.scopes("j")) == [f"/e[{at}]" for at in range(4)]
@@ -119,7 +138,10 @@ def test_a_branch_inside_the_body_joins_per_item() -> None:
 
 def test_a_body_may_loop_and_repeat_steps() -> None:
     body = flow("i -> h; h.again -> h; h.done -> x, y -> p")
-    script = {"e": each(range(2)), "h": lambda act: ok("done" if act.scope.endswith(":3") else "again")}
+    script: Script = {
+        "e": each(range(2)),
+        "h": lambda act: ok("done" if act.scope.endswith(":3") else "again"),
+    }
     trace = run(flow("t -> e", bodies={"e": body}), script)
     assert trace.ran["h"] == 6
     assert sorted(trace.scopes("p")) == ["/e[0]", "/e[0]/p+2", "/e[1]", "/e[1]/p+2"]
@@ -127,7 +149,7 @@ def test_a_body_may_loop_and_repeat_steps() -> None:
 
 def test_a_foreach_inside_a_foreach_runs_for_each_item_of_each_item() -> None:
     inner = flow("f -> g", bodies={"f": flow("i")})
-    script = {"e": each("ab"), "f": each("xyz"), "i": by_index}
+    script: Script = {"e": each("ab"), "f": each("xyz"), "i": by_index}
     for policy in ORDERS:
         trace = run(flow("t -> e", bodies={"e": inner}), script, policy)
         assert trace.ran["i"] == 6
@@ -137,7 +159,11 @@ def test_a_foreach_inside_a_foreach_runs_for_each_item_of_each_item() -> None:
 
 def test_a_failure_deep_inside_fails_each_foreach_on_the_way_out() -> None:
     inner = flow("f -> g", bodies={"f": flow("i")})
-    script = {"e": each("ab", on_item_error=COLLECT), "f": each("xy", on_item_error=COLLECT), "i": failing(1)}
+    script: Script = {
+        "e": each("ab", on_item_error=COLLECT),
+        "f": each("xy", on_item_error=COLLECT),
+        "i": failing(1),
+    }
     trace = run(flow("t -> e", bodies={"e": inner}), script)
     assert trace.codes == {"e": "0:1:ITEM_1,1:1:ITEM_1"}
 
@@ -167,7 +193,9 @@ def test_a_loop_of_a_body_that_a_lost_loop_leads_to_ends() -> None:
 
 
 def test_a_cancel_reaches_the_items_and_then_the_step() -> None:
-    sim = begin(flow("t -> e -> k", bodies={"e": flow("i -> j")}), {"e": each(range(3), concurrency=2), "i": wait()})
+    sim = begin(
+        flow("t -> e -> k", bodies={"e": flow("i -> j")}), {"e": each(range(3), concurrency=2), "i": wait()}
+    )
     while [ticket.kind for ticket in sim.options()] != ["timer", "timer"]:
         sim.take(fifo(sim.options()))
     sim.cancel()
@@ -208,10 +236,10 @@ def test_a_cancel_after_the_last_item_stops_the_step_before_it_wakes() -> None:
 
 def test_fail_fast_inside_a_body_stops_that_item_alone() -> None:
     body = flow("i -> a, b", fail_fast=True)
-    script = {
+    script: Script = {
         "e": each(range(2), on_item_error=TOLERATE),
         "a": lambda act: fail() if index(act) == 0 else ok(output="a"),
-        "b": lambda act: wait(ok(output="b"))(act),
+        "b": wait(ok(output="b")),
     }
     trace = run(flow("t -> e", bodies={"e": body}), script)
     assert items(trace) == [None, {"a": "a", "b": "b"}]
@@ -220,7 +248,7 @@ def test_fail_fast_inside_a_body_stops_that_item_alone() -> None:
 
 def test_an_item_that_only_waits_and_is_cancelled_counts_as_failed() -> None:
     body = flow("i")
-    script = {"e": each(range(2)), "i": lambda act: fail() if index(act) == 0 else wait()(act)}
+    script: Script = {"e": each(range(2)), "i": lambda act: fail() if index(act) == 0 else wait()(act)}
     trace = run(flow("t -> e; e.error -> h", bodies={"e": body}), script)
     assert trace.ran["h"] == 1
     assert trace.status == "succeeded"
@@ -228,7 +256,7 @@ def test_an_item_that_only_waits_and_is_cancelled_counts_as_failed() -> None:
 
 def test_a_second_attempt_of_a_foreach_has_scopes_of_its_own() -> None:
     spec = flow("t -> e", {"e": "tries=2"}, bodies={"e": flow("i")})
-    script = {"e": each(range(2)), "i": lambda act: fail() if "@" not in act.scope else ok()}
+    script: Script = {"e": each(range(2)), "i": lambda act: fail() if "@" not in act.scope else ok()}
     trace = run(spec, script)
     assert trace.scopes("i") == ["/e[0]", "/e[1]", "/e@2[0]", "/e@2[1]"]
     assert trace.status == "succeeded"

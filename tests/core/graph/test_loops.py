@@ -5,7 +5,21 @@ import pytest
 from openrun.core.events import StepCompleted
 from openrun.core.graph import Graph
 
-from .harness import Script, Trace, at_random, begin, explicit, fail, fifo, in_turn, lifo, nothing, ok, run, wait
+from .harness import (
+    Script,
+    Trace,
+    at_random,
+    begin,
+    explicit,
+    fail,
+    fifo,
+    in_turn,
+    lifo,
+    nothing,
+    ok,
+    run,
+    wait,
+)
 from .notation import flow
 
 AGAIN = in_turn(ok("again"), ok("again"), ok("done"))
@@ -88,7 +102,7 @@ def test_joins_inside_are_fresh_in_each_iteration() -> None:
 
 
 def test_nested_loops_begin_anew_in_each_iteration_of_the_outer_one() -> None:
-    script = {
+    script: Script = {
         "b": in_turn(ok("in"), ok("out"), ok("in"), ok("in"), ok("done")),
     }
     trace = run(flow("t -> h -> i -> b; b.in -> i; b.out -> h; b.done -> z"), script)
@@ -97,7 +111,7 @@ def test_nested_loops_begin_anew_in_each_iteration_of_the_outer_one() -> None:
 
 
 def test_overlapping_cycles_take_turns() -> None:
-    script = {"b": in_turn(ok("c"), ok("a"), ok("z")), "c": ok()}
+    script: Script = {"b": in_turn(ok("c"), ok("a"), ok("z")), "c": ok()}
     trace = run(flow("t -> a -> b; b.a -> a; b.c -> c -> b; b.z -> z"), script)
     assert trace.scopes("a") == ["/a:1", "/a:2"]
     assert trace.scopes("b") == ["/a:1/b:1", "/a:1/b:2", "/a:2/b:1"]
@@ -115,7 +129,9 @@ def test_a_back_edge_reaches_one_header_and_the_others_count_as_skipped() -> Non
 
 
 def test_two_back_edges_at_once_open_two_iterations() -> None:
-    trace = run(flow("t -> h; h.x -> a -> h; h.y -> b -> h; h.done -> z"), {"h": in_turn(ok("x", "y"), ok("done"))})
+    trace = run(
+        flow("t -> h; h.x -> a -> h; h.y -> b -> h; h.done -> z"), {"h": in_turn(ok("x", "y"), ok("done"))}
+    )
     assert trace.ran["h"] == 3
     assert trace.ran["z"] == 2
 
@@ -183,8 +199,10 @@ def test_a_dead_exit_takes_the_reason_of_a_back_edge_that_died_worse() -> None:
 
 
 def test_a_dead_exit_takes_the_worst_of_all_iterations() -> None:
-    script = {"h": ok("default", "side"), "b": in_turn(ok("again"), ok()), "c": in_turn(fail(), ok())}
-    trace = run(flow("t -> h -> b; h.side -> c; c -> b; b.again -> h; c.exit -> z", {"b": "ALL_DONE"}), script)
+    script: Script = {"h": ok("default", "side"), "b": in_turn(ok("again"), ok()), "c": in_turn(fail(), ok())}
+    trace = run(
+        flow("t -> h -> b; h.side -> c; c -> b; b.again -> h; c.exit -> z", {"b": "ALL_DONE"}), script
+    )
     assert died(trace, "c", "z") == "failed"
 
 
@@ -245,7 +263,7 @@ def test_a_loop_is_not_quiet_before_all_edges_into_it_have_settled() -> None:
 
 def test_a_loop_is_not_quiet_while_another_loop_can_still_fire_into_it() -> None:
     spec = flow("t -> g; g.again -> g; g.in -> h; h.again -> h; h.done -> z; h.never -> y -> k")
-    script = {"g": in_turn(ok("again", "in"), ok("in")), "h": in_turn(ok(), ok("done"))}
+    script: Script = {"g": in_turn(ok("again", "in"), ok("in")), "h": in_turn(ok(), ok("done"))}
     for policy in ORDERS:
         trace = run(spec, script, policy)
         assert trace.ran["h"] == 2
@@ -254,7 +272,9 @@ def test_a_loop_is_not_quiet_while_another_loop_can_still_fire_into_it() -> None
 
 
 def test_a_loop_is_not_quiet_while_a_step_in_it_waits() -> None:
-    sim = begin(flow("t -> h -> b, w; b.again -> h; b.done -> z; w.done -> z", {"z": "ALL_DONE"}), {"w": wait()})
+    sim = begin(
+        flow("t -> h -> b, w; b.again -> h; b.done -> z; w.done -> z", {"z": "ALL_DONE"}), {"w": wait()}
+    )
     while [ticket.kind for ticket in sim.options()] != ["timer"]:
         sim.take(fifo(sim.options()))
     assert not sim.skips
@@ -342,7 +362,8 @@ def test_the_arrival_past_the_limit_is_not_delivered(limit: int) -> None:
 def test_a_loop_may_go_round_as_often_as_its_limit_says(limit: int) -> None:
     turns = [ok("again")] * (limit - 1)
     trace = run(
-        flow("t -> h -> b; b.again -> h; b.done -> z", {"h": f"max={limit}"}), {"b": in_turn(*turns, ok("done"))}
+        flow("t -> h -> b; b.again -> h; b.done -> z", {"h": f"max={limit}"}),
+        {"b": in_turn(*turns, ok("done"))},
     )
     assert trace.status == "succeeded"
     assert trace.ran == {"t": 1, "h": limit, "b": limit, "z": 1}
@@ -380,16 +401,17 @@ def test_a_loop_past_its_limit_is_handled_by_a_race_behind_its_exit() -> None:
 
 
 def test_a_loop_past_its_limit_is_handled_by_the_handler_of_a_join_behind_its_exit() -> None:
-    spec = flow(
-        "t -> h, b; h.again -> h; h.done, b -> j; j.error -> x", {"j": "ALL_SUCCESS", "h": "max=3"}
-    )
+    spec = flow("t -> h, b; h.again -> h; h.done, b -> j; j.error -> x", {"j": "ALL_SUCCESS", "h": "max=3"})
     trace = run(spec, {"h": ok("again")})
     assert trace.handled == {"h": True, "j": True}
     assert trace.ran["x"] == 1
 
 
 def test_no_error_port_fires_inside_for_an_arrival_past_the_limit() -> None:
-    trace = run(flow("t -> h -> b; b.again -> h; b.error -> x; h.error -> x; b.done -> z", loop_limit=2), {"b": ok("again")})
+    trace = run(
+        flow("t -> h -> b; b.again -> h; b.error -> x; h.error -> x; b.done -> z", loop_limit=2),
+        {"b": ok("again")},
+    )
     assert trace.ran["x"] == 0
     assert trace.status == "failed"
 
@@ -421,7 +443,9 @@ def test_a_loop_entered_by_a_repeated_step_is_one_of_its_own() -> None:
 
 
 def test_in_a_loop_entered_by_a_repeated_step_headers_it_does_not_reach_are_skipped() -> None:
-    spec = flow("t -> a, b -> p -> h; t -> g; h -> m; g -> m; m.h -> h; m.g -> g; m.done -> z", {"m": "ALL_SUCCESS"})
+    spec = flow(
+        "t -> a, b -> p -> h; t -> g; h -> m; g -> m; m.h -> h; m.g -> g; m.done -> z", {"m": "ALL_SUCCESS"}
+    )
     for policy in ORDERS:
         trace = run(spec, {"m": ok("done")}, policy)
         assert trace.ran["m"] == 2

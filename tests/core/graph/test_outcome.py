@@ -6,7 +6,9 @@ from .harness import Script, fail, in_turn, nothing, ok, run, wait
 from .notation import flow
 
 
-def handled(text: str, failing: str, options: dict[str, str] | None = None, script: Script | None = None) -> dict[str, bool]:
+def handled(
+    text: str, failing: str, options: dict[str, str] | None = None, script: Script | None = None
+) -> dict[str, bool]:
     """By step, whether its failure was handled, when these steps fail; the status must follow from it."""
     trace = run(flow(text, options), {**(script or {}), **dict.fromkeys(failing.split(), fail())})
     assert trace.status == ("succeeded" if all(trace.handled.values()) else "failed")
@@ -107,7 +109,9 @@ def test_a_failure_whose_path_ends_at_a_skipped_leaf_is_unhandled() -> None:
 
 def test_a_race_that_was_won_handles_the_failure_of_a_loser_however_long_its_branch() -> None:
     for script in ({}, {"b": wait()}):
-        assert handled("t -> a -> m -> n -> j; t -> b -> j", "a", {"j": "FIRST_SUCCESS"}, script) == {"a": True}
+        assert handled("t -> a -> m -> n -> j; t -> b -> j", "a", {"j": "FIRST_SUCCESS"}, script) == {
+            "a": True
+        }
 
 
 def test_a_race_nobody_won_does_not_handle_its_losers() -> None:
@@ -161,7 +165,7 @@ def test_a_failure_in_a_loop_is_handled_by_a_race_outside_that_was_won() -> None
 
 def test_a_failed_back_edge_whose_region_has_fired_all_its_exits_is_unhandled() -> None:
     text = "t -> h -> a; a.again -> h; h.out -> j; t -> b -> j"
-    script = {"h": ok("default", "out"), "a": in_turn(ok("again"), fail())}
+    script: Script = {"h": ok("default", "out"), "a": in_turn(ok("again"), fail())}
     trace = run(flow(text, {"j": "FIRST_SUCCESS"}), script)
     assert trace.handled == {"a": False}
     assert trace.status == "failed"

@@ -15,7 +15,27 @@ from openrun.core.machine import Machine
 from openrun.core.router import Router
 from openrun.core.types import ERROR_PORT, JoinMode
 
-from . import test_cases as cases, test_diamonds as diamonds, test_foreach as foreach, test_loops as loops, test_outcome as outcome, test_stopping as stopping, test_tokens as tokens
+from . import (
+    test_cases as cases,
+)
+from . import (
+    test_diamonds as diamonds,
+)
+from . import (
+    test_foreach as foreach,
+)
+from . import (
+    test_loops as loops,
+)
+from . import (
+    test_outcome as outcome,
+)
+from . import (
+    test_stopping as stopping,
+)
+from . import (
+    test_tokens as tokens,
+)
 from .laws import ends_batch, loop_order_batch, oracle_batch, order_batch
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -106,13 +126,23 @@ def a_repeated_step_gets_no_frame(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Router, "_token", lambda _self, frame, _step: frame)
 
 
-@caught_by(bound(tokens.test_a_join_after_a_repeated_step_looks_outward_for_other_branches, "ALL_DONE", ("t", "x", "a", "b")))
+@caught_by(
+    bound(
+        tokens.test_a_join_after_a_repeated_step_looks_outward_for_other_branches,
+        "ALL_DONE",
+        ("t", "x", "a", "b"),
+    )
+)
 def a_join_in_a_token_frame_does_not_look_outward(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Router, "_look_out", _nothing)
 
 
 @caught_by(
-    bound(tokens.test_a_join_after_a_repeated_step_looks_outward_for_other_branches, "ALL_DONE", ("t", "x", "a", "b")),
+    bound(
+        tokens.test_a_join_after_a_repeated_step_looks_outward_for_other_branches,
+        "ALL_DONE",
+        ("t", "x", "a", "b"),
+    ),
     ends_batch,
 )
 def every_edge_counts_as_the_tokens_own(patch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ every run. A failing seed is named, with its flow, in the error; hypothesis prin
 import random
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
-import pytest
 
 from .generators import Drawn, random_dag, random_flow, random_loop
 from .laws import (

@@ -33,7 +33,9 @@ def test_by_default_other_branches_finish_after_a_failure() -> None:
 
 
 def test_fail_fast_cancels_the_rest_once_a_failure_cannot_be_handled() -> None:
-    trace = run(flow("t -> a; t -> b -> d", fail_fast=True), {"a": fail(), "b": wait()}, explicit("t", "b", "a"))
+    trace = run(
+        flow("t -> a; t -> b -> d", fail_fast=True), {"a": fail(), "b": wait()}, explicit("t", "b", "a")
+    )
     assert trace.cancelled == ["b"]
     assert trace.skipped == {"d": "cancelled"}
     assert trace.status == "failed"
@@ -62,7 +64,11 @@ def test_fail_fast_stops_the_rest_once_the_race_is_lost() -> None:
 @pytest.mark.parametrize("mode", ["NO_WAIT", "ALL_SUCCESS", "ALL_DONE", "ALL_DONE always"])
 def test_fail_fast_does_not_wait_for_a_join_that_can_only_fail_or_never_forgives(mode: str) -> None:
     """Whatever b comes to, j fails, runs or is passed over, and none of these handles what a failed with."""
-    trace = run(flow("t -> a, b -> j", {"j": mode}, fail_fast=True), {"a": fail(), "b": wait()}, explicit("t", "b", "a"))
+    trace = run(
+        flow("t -> a, b -> j", {"j": mode}, fail_fast=True),
+        {"a": fail(), "b": wait()},
+        explicit("t", "b", "a"),
+    )
     assert trace.cancelled == ["b"]
 
 
@@ -221,7 +227,15 @@ def test_a_join_that_fails_while_the_run_stops_still_fails() -> None:
     assert trace.status == "cancelled"
 
 
-@pytest.mark.parametrize(("mode", "reason"), [("NO_WAIT", "cancelled"), ("ALL_SUCCESS", "cancelled"), ("FIRST_SUCCESS", "cancelled"), ("ALL_DONE", "cancelled")])
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("NO_WAIT", "cancelled"),
+        ("ALL_SUCCESS", "cancelled"),
+        ("FIRST_SUCCESS", "cancelled"),
+        ("ALL_DONE", "cancelled"),
+    ],
+)
 def test_what_follows_only_cancelled_steps_is_cancelled(mode: str, reason: str) -> None:
     trace = run(flow("t -> a, b -> j -> k", {"j": mode}), {"a": wait(), "b": wait()}, cancel_at=7)
     assert trace.skipped == {"j": reason, "k": reason}
@@ -255,7 +269,9 @@ def test_a_run_past_its_deadline_that_is_cancelled_too_has_failed() -> None:
 
 
 def race(loser: Script, order: tuple[str, ...], text: str = "t -> a, b -> j -> k", **how: object) -> Trace:
-    return run(flow(text, {"j": "FIRST_SUCCESS cancel", **{k: "tries=3" for k in how}}), loser, explicit(*order))
+    return run(
+        flow(text, {"j": "FIRST_SUCCESS cancel", **dict.fromkeys(how, "tries=3")}), loser, explicit(*order)
+    )
 
 
 def test_losers_are_cancelled_wherever_they_stand() -> None:
@@ -275,7 +291,9 @@ def test_detached_losers_finish() -> None:
 
 
 def test_steps_on_a_losers_branch_do_not_start_afterwards() -> None:
-    sim = begin(flow("t -> a -> j; t -> b -> c -> d -> j", {"j": "FIRST_SUCCESS cancel"}), stubborn=frozenset("b"))
+    sim = begin(
+        flow("t -> a -> j; t -> b -> c -> d -> j", {"j": "FIRST_SUCCESS cancel"}), stubborn=frozenset("b")
+    )
     trace = sim.finish(explicit("t", "a"))
     assert trace.skipped == {"c": "cancelled", "d": "cancelled"}
     assert trace.ran["j"] == 1
@@ -325,7 +343,11 @@ def test_a_race_inside_a_loop_is_run_anew_in_each_iteration() -> None:
 
 def test_a_race_among_items_cancels_the_items_of_the_loser() -> None:
     spec = flow("t -> a, e -> j", {"j": "FIRST_SUCCESS cancel"}, bodies={"e": flow("i -> k")})
-    trace = run(spec, {"e": each(range(3)), "i": wait(), "a": wait()}, explicit("t", "a", "e", "i", "i", "i", "a!", "a"))
+    trace = run(
+        spec,
+        {"e": each(range(3)), "i": wait(), "a": wait()},
+        explicit("t", "a", "e", "i", "i", "i", "a!", "a"),
+    )
     assert sorted(trace.cancelled) == ["e", "i", "i", "i"]
     assert trace.ran["j"] == 1
 
@@ -340,7 +362,9 @@ def test_a_lost_branch_that_would_run_again_does_not() -> None:
 # -- limits ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("limit", "status"), [(1, "failed"), (2, "failed"), (3, "succeeded"), (4, "succeeded")])
+@pytest.mark.parametrize(
+    ("limit", "status"), [(1, "failed"), (2, "failed"), (3, "succeeded"), (4, "succeeded")]
+)
 def test_past_the_limit_of_activations_nothing_starts_and_the_run_fails(limit: int, status: str) -> None:
     trace = run(flow("t -> a -> b", max_activations=limit))
     assert sum(trace.ran.values()) == min(limit, 3)
@@ -368,7 +392,9 @@ def test_a_loop_without_end_runs_into_the_limit_of_activations() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
 def test_a_foreach_past_the_limit_of_activations_ends(limit: int) -> None:
     for policy in ORDERS:
-        trace = run(flow("t -> e", bodies={"e": flow("i")}, max_activations=limit), {"e": each(range(4))}, policy)
+        trace = run(
+            flow("t -> e", bodies={"e": flow("i")}, max_activations=limit), {"e": each(range(4))}, policy
+        )
         assert trace.codes[""] == "ACTIVATION_LIMIT"
         assert trace.status == "failed"
 
@@ -407,5 +433,8 @@ def test_only_the_last_attempt_fires_the_error_port() -> None:
 
 
 def test_an_attempt_may_wait_and_fail_and_be_tried_again() -> None:
-    trace = run(flow("t -> a -> b", {"a": "tries=2"}), {"a": lambda act: wait(fail() if act.attempt == 1 else ok())(act)})
+    trace = run(
+        flow("t -> a -> b", {"a": "tries=2"}),
+        {"a": lambda act: wait(fail() if act.attempt == 1 else ok())(act)},
+    )
     assert trace.status == "succeeded"

@@ -34,8 +34,12 @@ def test_frames_nest_where_steps_run_again_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("mode", ["ALL_SUCCESS", "ALL_DONE"])
-@pytest.mark.parametrize("order", [("t", "x", "a", "b"), ("t", "a", "b", "p", "p", "x"), ("t", "a", "x", "b")])
-def test_a_join_after_a_repeated_step_looks_outward_for_other_branches(mode: str, order: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "order", [("t", "x", "a", "b"), ("t", "a", "b", "p", "p", "x"), ("t", "a", "x", "b")]
+)
+def test_a_join_after_a_repeated_step_looks_outward_for_other_branches(
+    mode: str, order: tuple[str, ...]
+) -> None:
     trace = run(flow("t -> a, b -> p -> j; t -> x -> j -> k", {"j": mode}), {}, explicit(*order))
     assert sorted(trace.scopes("j")) == ["/", "/p+2"]
     assert sorted(trace.scopes("k")) == ["/", "/p+2"]
