@@ -49,6 +49,8 @@ class GraphSpec:
     on_failure: OnFailure = OnFailure.DRAIN
     max_activations: int = 100_000
     loop_limit: int = 1_000
+    """For loops whose headers say nothing; `loop_limit_max` bounds what they say."""
+    loop_limit_max: int = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -282,7 +284,8 @@ def _loops(regions: Sequence[Region], links: Sequence[Link], spec: GraphSpec) ->
 
 def _limit(region: Region, spec: GraphSpec) -> int:
     given = [spec.steps[header].max_iterations for header in region.headers]
-    return min((limit for limit in given if limit is not None), default=spec.loop_limit)
+    asked = min((limit for limit in given if limit is not None), default=spec.loop_limit)
+    return min(asked, spec.loop_limit_max)
 
 
 def _protected(spec: GraphSpec, links: Sequence[Link]) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""Every default limit in one frozen value; an operator changes it, a document cannot."""
+"""Every default limit in one frozen value; an operator changes it, a document stays within it."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,11 @@ class Limits:
     template_output_bytes: int = 1_000_000
     jsonpath_nodes: int = 100_000
     activations: int = 100_000
+    """Of a run whose flow says nothing; `activations_max` is what a flow may ask for."""
+    activations_max: int = 1_000_000
     loop_iterations: int = 1_000
+    """Of a loop whose header says nothing; `loop_iterations_max` is what a header may ask for."""
+    loop_iterations_max: int = 100_000
     foreach_items: int = 10_000
     foreach_concurrency: int = 50
     subflow_depth: int = 16

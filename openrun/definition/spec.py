@@ -24,8 +24,9 @@ def graph_spec(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT_LIMI
         steps=tuple(steps),
         edges=edges,
         on_failure=draft.on_failure,
-        max_activations=draft.max_activations or limits.activations,
+        max_activations=min(draft.max_activations or limits.activations, limits.activations_max),
         loop_limit=limits.loop_iterations,
+        loop_limit_max=limits.loop_iterations_max,
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from io import StringIO
 from typing import Any
 
 from openrun.core.strict_json import canonical
@@ -14,6 +15,7 @@ _STEP_FIELDS = (
     "join_mode", "losers", "retry", "timeout", "allow_failure", "always", "effect", "max_iterations", "position",
 )  # fmt: skip
 _SET_FIELDS = frozenset(_STEP_FIELDS)
+_ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def write_document(draft: Draft, catalog: StepCatalog) -> dict[str, Json]:
@@ -39,7 +41,11 @@ def write_document(draft: Draft, catalog: StepCatalog) -> dict[str, Json]:
 
 def document_text(document: Json) -> str:
     """The document as people read it: two spaces of indent, a line's end at the end."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = StringIO()
+    # Piece by piece, for json.dumps would hold all the pieces at once.
+    for piece in _ENCODER.iterencode(document):
+        text.write(piece)
+    return text.getvalue() + "\n"
 
 
 def version_of(document: Json) -> str:

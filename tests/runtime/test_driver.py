@@ -334,3 +334,18 @@ async def test_the_operators_limits_bound_a_run() -> None:
     async with Engine(limits=Limits(loop_iterations=5)) as engine:
         run = await flow.execute(engine=engine)
     assert only_failure(run).error.code == "LOOP_LIMIT"
+
+
+async def test_a_document_cannot_ask_for_more_than_the_operator_allows() -> None:
+    flow = Flow(name="loop", max_activations=500)
+    count = StepSetState(
+        id="count", max_iterations=10_000, config=StepSetStateConfig(key="n", value="{{ (n | default(0)) + 1 }}")
+    )
+    flow.add(TriggerManual(id="start") >> count >> count)
+    async with Engine(limits=Limits(activations_max=10)) as engine:
+        run = await flow.execute(engine=engine)
+    assert [each.error.code for each in run.failures] == ["ACTIVATION_LIMIT"]
+    async with Engine(limits=Limits(loop_iterations_max=5)) as engine:
+        run = await flow.execute(engine=engine)
+    assert [each.error.code for each in run.failures] == ["LOOP_LIMIT"]
+    assert run.state["n"] == 5

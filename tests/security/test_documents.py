@@ -136,3 +136,4 @@ def test_large_but_ordinary_documents_are_compiled_and_drawn(
 
 def test_no_document_is_told_of_without_end(measured: dict[str, Measured]) -> None:
     assert all(found.get("faults", 0) <= 501 for found in measured.values())
+    assert all(found.get("told", 0) < 2_000_000 for found in measured.values())
