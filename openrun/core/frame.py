@@ -99,7 +99,7 @@ class Round:
     """One loop under way in one enclosing frame, over all its iterations."""
 
     __slots__ = (
-        "arrivals", "backs", "busy", "closed", "died", "fired", "first", "frame", "iterations", "loop", "open_inputs",
+        "arrivals", "backs", "busy", "catches", "closed", "died", "fired", "first", "frame", "iterations", "loop", "open_inputs", "outward",
         "refused",
     )  # fmt: skip
 
@@ -119,6 +119,10 @@ class Round:
         """Exits that died inside: the worst state, and who caught."""
         self.backs = (0, 0)
         """The worst state in which a back edge died inside, and who caught."""
+        self.catches = 0
+        """Bit set of who caught inside."""
+        self.outward: dict[int, int] = {}
+        """Per step that caught inside, its bit outside."""
         self.arrivals: dict[tuple[int, str], Frame] = {}
         """Back edges that opened an iteration: the link and the scope it came from, to the frame."""
         self.refused: set[tuple[int, str]] = set()
@@ -141,7 +145,7 @@ class Walk:
     """One way through one graph: the run's own, or that of one item of a foreach."""
 
     __slots__ = (
-        "busy", "catches", "cut", "failures", "graph", "guarded", "index", "leaves", "open_tallies", "owner", "replied",
+        "busy", "catchers", "cut", "failures", "graph", "guarded", "index", "leaves", "open_tallies", "owner", "replied",
         "reply", "root", "scopes", "stopping", "unfinished",
     )  # fmt: skip
 
@@ -153,8 +157,8 @@ class Walk:
         self.scopes: list[str] = []
         self.busy = 0
         self.open_tallies = 0
-        self.catches = 0
-        """Activations whose `error` port has fired: each has a bit."""
+        self.catchers: list[int] = []
+        """Per bit, the step that caught."""
         self.unfinished: dict[Activation, None] = {}
         self.failures: list[Activation | Refusal] = []
         self.leaves: dict[str, Any] = {}

@@ -103,9 +103,8 @@ class Graph:
     bodies: dict[int, "Graph"]
     protected: frozenset[int]
     """Steps that still run after a cancel: those marked always, and what only they lead to."""
-    hopeless: frozenset[int]
-    """Steps that a failure arriving there cannot be handled behind, whatever else happens."""
     _ruled_out: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[Link, ...]]] = field(default_factory=dict)
+    _hopeless: frozenset[int] | None = None
     _reach: dict[int, frozenset[int]] = field(default_factory=dict)
     _losers: dict[int, frozenset[int]] = field(default_factory=dict)
 
@@ -130,7 +129,6 @@ class Graph:
             error_wired=tuple(any(link.port == ERROR_PORT for link in each) for each in out),
             bodies={at: cls.compile(step.body) for at, step in enumerate(spec.steps) if step.body},
             protected=_protected(spec, links),
-            hopeless=_hopeless(spec, out),
         )
 
     def entries(self) -> tuple[int, ...]:
@@ -162,6 +160,17 @@ class Graph:
             )
             self._reach[source] = found
         return found
+
+    def hopeless(self) -> frozenset[int]:
+        """Steps behind which a failure that arrives cannot be handled, whatever else happens."""
+        if self._hopeless is None:
+            spared: set[int] = set()
+            for at, step in enumerate(self.steps):
+                if step.join_mode is JoinMode.FIRST_SUCCESS and step.losers is Losers.CANCEL:
+                    # The race may take them out of the way before they run.
+                    spared |= self.losers(at)
+            self._hopeless = _hopeless(self.spec, self.out, spared)
+        return self._hopeless
 
     def losers(self, join: int) -> frozenset[int]:
         """Steps from which every path leads to `join` within its frame."""
@@ -305,7 +314,7 @@ def _protected(spec: GraphSpec, links: Sequence[Link]) -> frozenset[int]:
     return frozenset(found & _walk(marked, out, lambda _link: True))
 
 
-def _hopeless(spec: GraphSpec, out: tuple[tuple[Link, ...], ...]) -> frozenset[int]:
+def _hopeless(spec: GraphSpec, out: tuple[tuple[Link, ...], ...], spared: set[int]) -> frozenset[int]:
     """A least fixed point: steps that run in spite of a failure, and those that can only pass it on to such.
 
     Edges that leave or repeat a loop leave hope: where they lead is told by the loop's end.
@@ -325,7 +334,8 @@ def _hopeless(spec: GraphSpec, out: tuple[tuple[Link, ...], ...]) -> frozenset[i
             )
         )
     }
-    found |= {at for at in passing if not paths[at]}
+    passing -= spared
+    found = (found - spared) | {at for at in passing if not paths[at]}
     before: dict[int, list[int]] = {}
     for at in passing:
         for link in paths[at]:

@@ -96,7 +96,7 @@ _LOUD: Final = 1 << FIRED | 1 << FAILED | 1 << CAUGHT
 def decide(mode: JoinMode, tally: Tally, *, always: bool) -> Verdict:
     """The verdict for a step that has not decided yet, after an edge of it settled.
 
-    NO_WAIT is asked only about edges that do not fire: a fired one starts it at once.
+    A plain NO_WAIT step is never asked: each fired edge starts it at once.
     """
     if not tally.own_pending and not tally.own_seen & ~_QUIET:
         return Verdict.PASS
@@ -112,8 +112,6 @@ def decide(mode: JoinMode, tally: Tally, *, always: bool) -> Verdict:
 def _settled(mode: JoinMode, tally: Tally) -> Verdict:
     if mode is JoinMode.ALL_DONE:
         return Verdict.RUN if tally.seen & _LOUD else Verdict.PASS
-    if mode is JoinMode.NO_WAIT:
-        return Verdict.PASS
     if tally.has(FAILED):
         return Verdict.FAIL
     if mode is JoinMode.ALL_SUCCESS and tally.fired and not tally.uncaught and not tally.has(CANCELLED):

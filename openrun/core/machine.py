@@ -58,7 +58,7 @@ class Machine:
     """Folds the facts of one run; with `keep_items` the frames of ended items stay, for explaining."""
 
     __slots__ = (
-        "_apply", "_fans", "_halts", "_live", "_over", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders", "ready",
+        "_fans", "_halts", "_live", "_over", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders", "ready",
         "roots", "run_id", "seq", "skipped", "status", "stop_error", "verdict",
     )  # fmt: skip
 
@@ -85,18 +85,6 @@ class Machine:
         self._live: dict[Activation, None] = {}
         self._halts = Halts(self._router, self.orders)
         self._fans = Fans(self._router, self._halts, self.orders, keep_items=keep_items)
-        self._apply: dict[type[Event], Callable[[Any], None]] = {
-            FlowStarted: self._flow_started,
-            StepStarted: self._step_started,
-            StepCompleted: self._step_completed,
-            StepScheduled: self._step_scheduled,
-            StepWaiting: self._step_waiting,
-            StepCancelled: self._step_cancelled,
-            TimerFired: self._timer_fired,
-            ChildCompleted: self._child_completed,
-            FlowCancelRequested: self._cancel_requested,
-            FlowCompleted: self._flow_completed,
-        }
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -155,7 +143,7 @@ class Machine:
         if self._over:
             raise UnexpectedFact(f"run {self.run_id} has ended; nothing follows, yet {event!r} came")
         self.seq = event.seq
-        self._apply[type(event)](event)
+        _HANDLERS[type(event)](self, event)
 
     def _flow_started(self, event: FlowStarted) -> None:
         self.status = RunStatus.RUNNING
@@ -182,6 +170,7 @@ class Machine:
             raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} starts twice")
         act.phase = Phase.LIVE
         act.attempt = event.attempt
+        act.wait = act.wake = act.fanout = None
 
     def _step_completed(self, event: StepCompleted) -> None:
         act = self._ending(event)
@@ -201,7 +190,7 @@ class Machine:
         self._advance(walk)
 
     def _failed(self, act: Activation, result: StepRunResult) -> None:
-        error = result.error or ErrorObject(code="STEP_FAILED", message=f"step {act.spec.id!r} failed")
+        error = result.failed_with()
         act.error = error
         self._write(act, {}, error.to_json())
         act.frame.walk.failures.append(act)
@@ -324,7 +313,7 @@ class Machine:
         if walk.owner is None:
             self.verdict = self._judge(walk)
         else:
-            error = first_unhandled(walk)
+            error = first_unhandled(walk, self._router.frames.values())
             self._fans.item_ended(walk, output_of(walk), error, self.seq)
 
     def _judge(self, walk: Walk) -> RunVerdict:
@@ -364,6 +353,21 @@ class Machine:
         while frame is not frame.walk.root and frame.parent is not None:
             frame = frame.parent
             frame.outputs.write(act.spec.id, output, self.seq, self._readers)
+
+
+# ruff: noqa: SLF001
+_HANDLERS: Mapping[type[Event], Callable[[Machine, Any], None]] = {
+    FlowStarted: Machine._flow_started,
+    StepStarted: Machine._step_started,
+    StepCompleted: Machine._step_completed,
+    StepScheduled: Machine._step_scheduled,
+    StepWaiting: Machine._step_waiting,
+    StepCancelled: Machine._step_cancelled,
+    TimerFired: Machine._timer_fired,
+    ChildCompleted: Machine._child_completed,
+    FlowCancelRequested: Machine._cancel_requested,
+    FlowCompleted: Machine._flow_completed,
+}
 
 
 def _over_limit(limit: int) -> ErrorObject:

@@ -27,8 +27,8 @@ def state_at(facts: Sequence[Fact], seq: int) -> dict[str, Any]:
         if isinstance(fact, FlowStarted):
             state.update(fact.state)
         elif isinstance(fact, StepCompleted) and "[" not in fact.scope:
-            error = fact.result.error
-            is_error = fact.result.status is StepRunStatus.ERROR and error is not None
-            outputs[fact.step_id] = error.to_json() if is_error and error else fact.result.output
+            result = fact.result
+            failed = result.status is StepRunStatus.ERROR
+            outputs[fact.step_id] = result.failed_with().to_json() if failed else result.output
             state.update(fact.patch)
     return {**state, "steps": outputs}

@@ -55,6 +55,10 @@ class StepRunResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             error = ErrorObject(code=code, message=error, retryable=retryable, details=details)
         return cls(status=StepRunStatus.ERROR, step_id=step_id, ports=(), error=error)
 
+    def failed_with(self) -> ErrorObject:
+        """The error of a failure, also of one that came without."""
+        return self.error or ErrorObject(code="STEP_FAILED", message="the step failed and did not say why")
+
 
 class WaitUntil(msgspec.Struct, frozen=True, kw_only=True, tag="until"):
     """Wake the step at this instant (timezone-aware)."""

@@ -79,8 +79,7 @@ class Router:
         graph = frame.walk.graph
         caught = graph.error_wired[act.step]
         if caught:
-            bit = 1 << frame.walk.catches
-            frame.walk.catches += 1
+            bit = _new_bit(frame.walk, act.step, frame.round)
         for link in graph.out[act.step]:
             if link.port == ERROR_PORT:
                 self.follow(frame, link, FIRED, act.mask | bit)
@@ -114,22 +113,22 @@ class Router:
         elif link.plain:
             self.todo.append((frame, link, state, mask))
         elif link.exits:
-            self._leave(round_of(frame, link.exits[0]), link, state, mask)
+            self._leave(frame, link, state, mask)
         elif link.back is not None:
             self._repeat(round_of(frame, link.back), frame, link, state, mask)
         else:
             self.todo.append((frame, link, state, mask))
 
-    def _leave(self, around: Round, link: Link, state: int, mask: int) -> None:
+    def _leave(self, frame: Frame, link: Link, state: int, mask: int) -> None:
         if state != FIRED:
+            around = round_of(frame, link.exits[0])
             around.died[link.index] = _worse(around.died.get(link.index), state, mask)
             return
-        frame = around.frame
-        around.fired.add(link.index)
-        for region in link.exits[1:]:
-            outer = round_of(frame, region)
-            outer.fired.add(link.index)
-            frame = outer.frame
+        for region in link.exits:
+            around = round_of(frame, region)
+            around.fired.add(link.index)
+            mask = _outside(around, mask)
+            frame = around.frame
         self._land(frame, link, state, mask)
 
     def _land(self, frame: Frame, link: Link, state: int, mask: int) -> None:
@@ -236,11 +235,8 @@ class Router:
     def _tally(self, frame: Frame, step: int) -> Tally:
         """Count the edges this step decides by in this frame, and look up those of other branches."""
         graph = frame.walk.graph
-        home = graph.home[step]
-        around = frame.round
-        is_entry = bool(graph.inputs[step]) and around is not None and frame is around.first
-        links = graph.inputs[step] if is_entry and home == _region(around) else graph.inner[step]
-        base = around.frame if is_entry and around is not None else frame
+        base = _entered_from(frame, step)
+        links = graph.inner[step] if base is frame else graph.inputs[step]
         own = links if base.token is None else tuple(k for k in links if _is_own(base, k))
         others = len(links) - len(own)
         spec = graph.steps[step]
@@ -251,18 +247,20 @@ class Router:
         if others and looks_out:
             for link in links:
                 if link not in own:
-                    self._look_out(frame, step, link, tally)
+                    self._look_out(base, frame, step, link)
         return tally
 
-    def _look_out(self, frame: Frame, step: int, link: Link, tally: Tally) -> None:
-        outer = frame
-        while outer.token is not None and not _is_own(outer, link) and outer.parent is not None:
+    def _look_out(self, base: Frame, frame: Frame, step: int, link: Link) -> None:
+        """Count an edge of another branch as it settles, or has settled, in the frame it belongs to."""
+        outer = base
+        while not _is_own(outer, link):
+            assert outer.parent is not None
             outer = outer.parent
         settled = outer.edges.get(link.index)
         if settled is None:
             outer.watch.setdefault(link.index, []).append((frame, step))
         else:
-            tally.add(*settled, own=False)
+            frame.tallies[step].add(*settled, own=False)
 
     # -- what a step decides ----------------------------------------------------------------------
 
@@ -285,7 +283,7 @@ class Router:
         self._enlist(act)
         self.ready[act] = None
         if spec.join_mode is JoinMode.FIRST_SUCCESS and spec.losers is Losers.CANCEL:
-            self.raced.append((frame, step))
+            self.raced.append((_entered_from(frame, step), step))
 
     def begin(self, walk: Walk, entries: tuple[int, ...]) -> None:
         """Start a walk at its entries: the fired trigger, or where a foreach body begins."""
@@ -425,8 +423,10 @@ class Router:
 
     def _die_outward(self, around: Round, link: Link, state: int, mask: int) -> None:
         here = link.exits.index(around.loop.region.index)
+        mask = _outside(around, mask)
         if here + 1 < len(link.exits):
-            self._leave(round_of(around.frame, link.exits[here + 1]), link, state, mask)
+            outer = round_of(around.frame, link.exits[here + 1])
+            outer.died[link.index] = _worse(outer.died.get(link.index), state, mask)
             return
         self._land(around.frame, link, state, mask)
         if link.enters is not None:
@@ -438,16 +438,41 @@ def _scope(parent: Frame, segment: str) -> str:
 
 
 def round_of(frame: Frame, region: int) -> Round:
-    """The loop under way that `frame` lies in: of this region, nearest outward."""
+    """The loop under way that `frame` lies in, which is of this region."""
     around = frame.round
-    while around is not None and around.loop.region.index != region:
-        around = around.frame.round
-    assert around is not None, f"frame {frame.scope} lies in no iteration of loop {region}"
+    assert around is not None
+    assert around.loop.region.index == region, f"frame {frame.scope} lies in no iteration of loop {region}"
     return around
 
 
-def _region(around: Round | None) -> int | None:
-    return None if around is None else around.loop.region.index
+def _new_bit(walk: Walk, step: int, around: Round | None) -> int:
+    bit = 1 << len(walk.catchers)
+    walk.catchers.append(step)
+    if around is not None:
+        around.catches |= bit
+    return bit
+
+
+def _outside(around: Round, mask: int) -> int:
+    """The mask as it leaves a loop: outside, one bit stands for all that a step caught inside."""
+    inside = mask & around.catches
+    mask &= ~around.catches
+    walk = around.frame.walk
+    while inside:
+        lowest = inside & -inside
+        inside ^= lowest
+        step = walk.catchers[lowest.bit_length() - 1]
+        if step not in around.outward:
+            around.outward[step] = _new_bit(walk, step, around.frame.round)
+        mask |= around.outward[step]
+    return mask
+
+
+def _entered_from(frame: Frame, step: int) -> Frame:
+    """The frame whose edges a step decides by: for the header of a loop's first iteration, the one around it."""
+    around = frame.round
+    is_entry = around is not None and frame is around.first and frame.walk.graph.inputs[step]
+    return around.frame if is_entry and around is not None else frame
 
 
 def _is_own(frame: Frame, link: Link) -> bool:
@@ -476,20 +501,21 @@ def _barred(frame: Frame, step: int) -> bool:
 
 def _upstream_error(frame: Frame, step: int) -> ErrorObject:
     graph = frame.walk.graph
-    links = graph.inputs[step] or graph.inner[step]
-    failed = [graph.steps[k.source].id for k in links if _state(frame, k) == FAILED]
-    names = ", ".join(repr(name) for name in failed) or "a step of another branch"
+    base = _entered_from(frame, step)
+    links = graph.inner[step] if base is frame else graph.inputs[step]
+    if graph.steps[step].join_mode is JoinMode.FIRST_SUCCESS:
+        links = tuple(link for link in links if _is_own(base, link))
+    failed = [graph.steps[link.source].id for link in links if _state(base, link) == FAILED]
     return ErrorObject(
         code="UPSTREAM_FAILED",
-        message=f"step {graph.steps[step].id!r} did not run because {names} failed",
+        message=f"step {graph.steps[step].id!r} did not run because {', '.join(map(repr, failed))} failed",
         details={"failed": failed},
     )
 
 
-def _state(frame: Frame, link: Link) -> int | None:
-    around: Frame | None = frame
-    while around is not None:
-        if link.index in around.edges:
-            return around.edges[link.index][0]
-        around = around.parent if around.walk is frame.walk else None
-    return None
+def _state(frame: Frame, link: Link) -> int:
+    """How an edge has settled in the frame it belongs to."""
+    while link.index not in frame.edges:
+        assert frame.parent is not None
+        frame = frame.parent
+    return frame.edges[link.index][0]

@@ -128,7 +128,7 @@ class _Inquiry:
     def _target(self, graph: Graph, place: Frame | None, step: int) -> None:
         act = place.acts.get(step) if place is not None else None
         if place is None or (act is None and step not in place.passed):
-            self._need(Fate.LOST if step in graph.hopeless else Fate.OPEN)
+            self._need(Fate.LOST if step in graph.hopeless() else Fate.OPEN)
         elif act is None or (act.phase is Phase.CANCELLED and not act.ran):
             self._dead_end(place, step)
         elif act.upstream is not None:
@@ -197,11 +197,13 @@ def failures_of(walk: Walk) -> tuple[Failure, ...]:
     return tuple(_failure(failure) for failure in walk.failures)
 
 
-def first_unhandled(walk: Walk) -> ErrorObject | None:
+def first_unhandled(walk: Walk, frames: Iterable[Frame]) -> ErrorObject | None:
     """The first failure nobody took care of; a walk that was stopped, or starved, counts as failed too."""
     for failure in walk.failures:
-        if fate(failure) is not Fate.HANDLED and failure.error is not None:
+        if fate(failure) is not Fate.HANDLED:
             return failure.error
+    if walk.open_tallies:
+        return starved(walk, frames).error
     if walk.stopping:
         return ErrorObject(code=CANCELLED, message="the item was cancelled")
     return None
@@ -231,5 +233,5 @@ def _failure(failure: Activation | Refusal) -> Failure:
     if isinstance(failure, Refusal):
         header = failure.round.frame.walk.graph.steps[failure.link.target].id
         return Failure(step_id=header, scope=failure.scope, error=failure.error, handled=is_handled)
-    error = failure.error or ErrorObject(code="STEP_FAILED", message="the step failed")
-    return Failure(step_id=failure.step_id, scope=failure.scope, error=error, handled=is_handled)
+    assert failure.error is not None
+    return Failure(step_id=failure.step_id, scope=failure.scope, error=failure.error, handled=is_handled)

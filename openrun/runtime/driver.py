@@ -20,7 +20,6 @@ from openrun.core.events import (
     Shown,
     StepCompleted,
     StepScheduled,
-    StepStarted,
     StepWaiting,
     with_snapshot,
 )
@@ -78,6 +77,8 @@ class Driver:
         """The time of the facts recorded in this turn."""
         self._turning = False
         self._soon = False
+        self._here = 0
+        """Inline steps run in this turn."""
         self._tasks: dict[Activation, asyncio.Task[None]] = {}
         self._stopped: dict[Activation, str] = {}
         self._contexts: dict[Activation, StepContext] = {}
@@ -134,29 +135,34 @@ class Driver:
             self._turning = False
 
     def _work(self) -> None:
-        machine, ready = self.machine, self.machine.ready
-        here = 0
+        machine, ended, inbox, orders = self.machine, self._ended, self._inbox, self.machine.orders
+        self._here = 0
         while machine.verdict is None:
-            if self._heed():
-                continue
-            if not ready:
+            if ended:
+                self._attempt_ended(*ended.popleft())
+            elif orders:
+                self._carry_out(orders.pop(0))
+            elif inbox:
+                inbox.popleft()()
+            elif not self._start_next():
                 return
-            if here == _STEPS_BEFORE_YIELD:
-                self._turn_soon()
-                return
-            if not self._start(next(iter(ready))):
-                here += 1
 
-    def _heed(self) -> bool:
-        """Take up one piece of news; orders come first, so that nothing starts that is to be stopped."""
-        if self.machine.orders:
-            self._carry_out(self.machine.orders.pop(0))
-        elif self._ended:
-            self._attempt_ended(*self._ended.popleft())
-        elif self._inbox:
-            self._inbox.popleft()()
-        else:
+    def _start_next(self) -> bool:
+        """Start what is ready, one at a time and only when nothing is left to hear of or to stop."""
+        ready = self.machine.ready
+        if not ready:
             return False
+        if self._here == _STEPS_BEFORE_YIELD:
+            self._turn_soon()
+            return False
+        act = next(iter(ready))
+        plan = self._plan(act)
+        self._began(act)
+        if plan.inline:
+            self._here += 1
+            self._run_here(act, plan)
+        else:
+            self._spawn(act, plan, run_step)
         return True
 
     def _turn_soon(self) -> None:
@@ -190,9 +196,6 @@ class Driver:
         machine = self.machine
         machine.apply(event)
         self.events.append(event)
-        if type(event) is StepStarted:
-            self._show(event)
-            return
         if type(event) is StepCompleted or type(event) is FlowCompleted:
             with_snapshot(event, self._snap)
         self._show(event)
@@ -211,16 +214,6 @@ class Driver:
 
     # -- starting ---------------------------------------------------------------------------------
 
-    def _start(self, act: Activation) -> bool:
-        """Start the step, and say whether it got a task of its own."""
-        plan = self._plan(act)
-        self._began(act)
-        if plan.inline:
-            self._run_here(act, plan)
-            return False
-        self._spawn(act, plan, run_step)
-        return True
-
     def _run_here(self, act: Activation, plan: StepPlan) -> None:
         step = run_step(plan, act, self._view(act), self._context)
         try:
@@ -234,7 +227,10 @@ class Driver:
             raise OpenRunError(f"step {act.spec.id!r} is inline, yet it waits for something")
 
     def _began(self, act: Activation) -> None:
-        self._record(self._facts.started(act, self._now))
+        event = self._facts.started(act, self._now)
+        self.machine.apply(event)
+        self.events.append(event)
+        self._show(event)
 
     def _spawn(self, act: Activation, plan: StepPlan, work: Work) -> None:
         self._limits.set(act, self._clock.monotonic() + plan.timeout)

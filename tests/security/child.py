@@ -33,7 +33,7 @@ def memory(word: str) -> int:
 
 
 def everything(text: bytes) -> dict[str, Any]:
-    """Read, validate, compile, advise, write and draw: the seconds of each stage, and the codes of all faults."""
+    """Read, validate, compile, advise and draw: the seconds of each stage, and the codes of all faults."""
     done: dict[str, float] = {}
     faults: list[ValidationError] = []
     told = 0
@@ -51,8 +51,6 @@ def everything(text: bytes) -> dict[str, Any]:
         after("compiled")
         flow.warnings()
         after("advised")
-        flow.to_json()
-        after("written")
         draw(flow)
         after("drawn")
     except InvalidFlow as error:

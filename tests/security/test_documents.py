@@ -21,14 +21,12 @@ STAGES_OF_A_VALIDATION = ("read", "validated", "advised")
 # What takes too long elsewhere, until it no longer does.
 KNOWN = {
     "a finally step after 10,000": "core.graph._protected costs steps times steps",
-    "layers": "cli.rails draws every open edge in every row",
-    "layers of joins": "cli.rails draws every open edge in every row",
-    "layers of races": "cli.rails draws every open edge in every row",
     "a hub": "cli.rails draws every open edge in every row",
 }
 REFUSED = {
-    "100,000 steps": "TOO_MANY",
-    "17 MiB": "VALUE_TOO_LARGE",
+    "40,000 steps": "TOO_MANY",
+    "16 MiB of text": "VALUE_TOO_LARGE",
+    "32 MiB of text": "VALUE_TOO_LARGE",
     "a million keys": "VALUE_TOO_LARGE",
     "a bomb of brackets": "VALUE_TOO_LARGE",
     "a bomb of objects": "VALUE_TOO_LARGE",
@@ -64,6 +62,9 @@ DRAWN = (
     "catastrophic patterns",
     "names that Python has",
     "a flow that runs itself",
+    "8 MiB of text",
+    "8 MiB of text and a template",
+    "8 MiB of wide text",
 )
 
 Measured = Mapping[str, Any]

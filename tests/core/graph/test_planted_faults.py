@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from openrun.core import graph, joins, router, verdict
+from openrun.core import machine as machine_module
+from openrun.core.events import StepStarted
 from openrun.core.frame import Activation, Fanout, Frame, Phase, Round
 from openrun.core.graph import Link
 from openrun.core.halts import Halts
@@ -324,7 +326,7 @@ def the_fold_is_not_the_run(patch: pytest.MonkeyPatch) -> None:
         act.attempt += (event.step_id, event.scope) in seen
         seen.add((event.step_id, event.scope))
 
-    patch.setattr(Machine, "_step_started", remember)
+    patch.setitem(cast("dict[Any, Any]", machine_module._HANDLERS), StepStarted, remember)
 
 
 @pytest.mark.parametrize("name", FAULTS)
