@@ -18,6 +18,7 @@ from openrun.runtime.engine import Engine, Run, RunHandle, Start, prepare
 from openrun.runtime.stream import EventStream
 from openrun.steps.base import Path, Step
 from openrun.steps.catalog import StepCatalog
+from openrun.steps.spelling import AnyOnFailure
 
 
 class Flow:
@@ -32,7 +33,7 @@ class Flow:
         *,
         id: str = "",  # noqa: A002
         description: str | None = None,
-        on_failure: OnFailure | str = OnFailure.DRAIN,
+        on_failure: AnyOnFailure = OnFailure.DRAIN,
         timeout: float | str | None = None,
         max_activations: int | None = None,
         catalog: StepCatalog | None = None,

@@ -99,13 +99,14 @@ def _sketch(program: Program, graph: Graph, catalog: StepCatalog) -> Sketch:
 
 def _notes(step: Step, graph: Graph, at: int) -> tuple[str, ...]:
     notes = []
-    if step.join_mode is not JoinMode.NO_WAIT:
-        notes.append(step.join_mode.value)
+    if step.join_mode != JoinMode.NO_WAIT:
+        notes.append(str(step.join_mode))
     if step.always:
         notes.append("always")
     notes += [f"loop, at most {loop.limit:,} rounds" for loop in graph.loops if at in loop.region.headers]
-    if step.retry is not None:
-        notes.append(f"up to {step.retry.max_attempts} attempts")
+    retry = step.retry_policy()
+    if retry is not None:
+        notes.append(f"up to {retry.max_attempts} attempts")
     if step.allow_failure:
         notes.append("may fail")
     notes += [f"runs flow {ref}" for ref in step.flow_refs()]

@@ -1,7 +1,7 @@
 """When another attempt is made, and after how long; jitter is drawn from the activation, not from chance."""
 
 import hashlib
-from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,9 +10,7 @@ from openrun.core.errors import ErrorObject
 _JITTER_STEPS = 2**32
 
 
-class RetryStrategy(StrEnum):
-    EXPONENTIAL = "exponential"
-    FIXED = "fixed"
+RetryStrategy = Literal["exponential", "fixed"]
 
 
 class RetryPolicy(BaseModel):
@@ -28,7 +26,7 @@ class RetryPolicy(BaseModel):
         default=3, ge=1, le=20, description="Attempts in all, the first included.", examples=[3]
     )
     strategy: RetryStrategy = Field(
-        default=RetryStrategy.EXPONENTIAL, description="How the wait grows.", examples=["exponential"]
+        default="exponential", description="How the wait grows.", examples=["exponential"]
     )
     base_ms: int = Field(
         default=1_000,
@@ -62,7 +60,7 @@ def retry_delay(policy: RetryPolicy | None, error: ErrorObject, attempt: int, se
     if policy is None or attempt >= policy.max_attempts or not _may_help(policy, error):
         return None
     grown: float = policy.base_ms
-    if policy.strategy is RetryStrategy.EXPONENTIAL:
+    if policy.strategy == "exponential":
         grown = min(policy.base_ms * policy.multiplier ** (attempt - 1), policy.max_ms)
     wait = min(grown, policy.max_ms) / 1_000
     spread = wait * policy.jitter * (2 * _unit(f"{seed}:{attempt}") - 1)

@@ -228,7 +228,7 @@ class Checker:
         for header in loops.headers:
             step = steps[header]
             if step.join_mode in _ALL_MODES or step.always:
-                kind = "always" if step.always else step.join_mode.value
+                kind = "always" if step.always else str(step.join_mode)
                 self.faults.add(
                     "LOOP_HEADER",
                     f"step {step.id!r} begins a loop and is {kind}: it would wait for its own end",

@@ -16,6 +16,7 @@ from openrun.definition.undisturbed import undisturbed
 from openrun.definition.writer import version_of, write_document
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
+from openrun.steps.spelling import seconds_in
 
 __all__ = [
     "ConfigTemplate",
@@ -42,7 +43,7 @@ class StepPlan:
         self.inline = step.inline
         self.run: Callable[..., Any] = step.run
         self.takes_context = _takes(step.run, 3) if takes_context is None else takes_context
-        self.timeout = min(step.timeout or limits.step_timeout, limits.step_timeout_max)
+        self.timeout = min(seconds_in(step.timeout or limits.step_timeout), limits.step_timeout_max)
 
     def replaced(self, run: Callable[..., Any]) -> "StepPlan":
         """The same plan with another `run(state, config, context)`, in a task of its own."""

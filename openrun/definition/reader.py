@@ -282,7 +282,7 @@ def _strings(text: str | bytes) -> int:
 
 
 def _long_key(document: Json, most: int) -> str | None:
-    pending = [document]
+    pending: list[Json] = [[document]]
     while pending:
         part = pending.pop()
         if type(part) is dict:

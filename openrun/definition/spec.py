@@ -2,11 +2,12 @@
 
 from openrun.core.graph import EdgeSpec, GraphSpec, StepSpec
 from openrun.core.limits import DEFAULT_LIMITS, Limits
-from openrun.core.types import Losers
+from openrun.core.types import JoinMode, Losers
 from openrun.definition.draft import Draft, body_document, edge_port
 from openrun.definition.reader import read_document
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
+from openrun.steps.spelling import seconds_in
 
 
 def graph_spec(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT_LIMITS) -> GraphSpec:
@@ -46,10 +47,10 @@ def step_spec(step: Step, body: GraphSpec | None = None) -> StepSpec:
     return StepSpec(
         id=step.id,
         ports=tuple(step.ports),
-        join_mode=step.join_mode,
+        join_mode=JoinMode(step.join_mode),
         losers=Losers(step.losers),
-        retry=step.retry,
-        timeout=step.timeout,
+        retry=step.retry_policy(),
+        timeout=None if step.timeout is None else seconds_in(step.timeout),
         allow_failure=step.allow_failure,
         always=step.always,
         effect=step.effect_class(),

@@ -10,16 +10,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
+    GetPydanticSchema,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
 )
 
-from openrun.core.durations import Seconds
 from openrun.core.interpolation import has_template
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.retry import RetryPolicy
 from openrun.core.types import DEFAULT_PORT, EffectClass, JoinMode, Json, Losers
+from openrun.steps.spelling import AnyEffect, AnyJoinMode, AnyLosers, Duration, kept_as
 
 ID_PATTERN = r"^[a-z0-9_-]{1,64}$"
 RENDERED = {"rendered": True}
@@ -65,6 +67,21 @@ def _retry(value: Any) -> Any:
     return {"max_attempts": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _retry_schema(schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    attempts = handler.resolve_ref_schema(policy := handler(schema))["properties"]["max_attempts"]
+    bounds = {key: attempts[key] for key in ("type", "minimum", "maximum")}
+    return {"anyOf": [policy, bounds]}
+
+
+Retry = Annotated[
+    RetryPolicy | int,
+    kept_as(RetryPolicy),
+    BeforeValidator(_retry),
+    GetPydanticSchema(get_pydantic_json_schema=_retry_schema),
+]
+"""A policy, or its number of attempts; kept as a policy."""
+
+
 class Step(BaseModel):
     """A node of a flow. Subclass it with a `config` model and an async `run(self, state, config)`.
 
@@ -86,22 +103,22 @@ class Step(BaseModel):
     )
     name: str | None = Field(default=None, description="A title for people.", examples=["Fetch the user"])
     config: StepConfig = Field(default_factory=StepConfig, description="What the step does; see its type.")
-    join_mode: JoinMode = Field(
+    join_mode: AnyJoinMode = Field(
         default=JoinMode.NO_WAIT,
         description="When a step with several inbound edges runs.",
         examples=["ALL_SUCCESS"],
     )
-    losers: Losers = Field(
+    losers: AnyLosers = Field(
         default=Losers.DETACH,
         description="What a FIRST_SUCCESS join does with the branches that lost.",
         examples=["cancel"],
     )
-    retry: Annotated[RetryPolicy | None, BeforeValidator(_retry)] = Field(
+    retry: Retry | None = Field(
         default=None,
         description="How often a failure is tried again; never, when left out.",
         examples=[{"max_attempts": 3}],
     )
-    timeout: Seconds | None = Field(
+    timeout: Duration | None = Field(
         default=None,
         gt=0,
         le=86_400,
@@ -118,7 +135,7 @@ class Step(BaseModel):
         description="Runs once everything before it has ended, whatever happened.",
         examples=[True],
     )
-    effect: EffectClass | None = Field(
+    effect: AnyEffect | None = Field(
         default=None,
         description="What may happen when the step is run again after a crash.",
         examples=["at_most_once"],
@@ -180,7 +197,11 @@ class Step(BaseModel):
         return []
 
     def effect_class(self) -> EffectClass:
-        return self.effect or self.default_effect
+        return EffectClass(self.effect or self.default_effect)
+
+    def retry_policy(self) -> RetryPolicy | None:
+        """`retry`, whichever way it was written."""
+        return RetryPolicy(max_attempts=self.retry) if isinstance(self.retry, int) else self.retry
 
     @classmethod
     def type_key(cls) -> str:

@@ -17,7 +17,6 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 from pydantic import Field, create_model
 from pydantic.errors import PydanticUserError
 
-from openrun.core.durations import Seconds
 from openrun.core.errors import PermanentError
 from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
@@ -27,6 +26,7 @@ from openrun.net.threads import DaemonThreads
 from openrun.steps.base import Step, StepConfig, StepInfo, snake_case
 from openrun.steps.context import StepContext
 from openrun.steps.parameters import STEP_ARGUMENTS, Parameters, read_parameters
+from openrun.steps.spelling import AnyEffect, Duration
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -117,7 +117,7 @@ def step(
     name: str | None = None,
     type: str | None = None,
     ports: Sequence[str] = ...,
-    effect: EffectClass | str = ...,
+    effect: AnyEffect = ...,
     timeout: float | str | None = None,
 ) -> Callable[[Callable[P, R]], StepFunction[P, R]]: ...
 
@@ -129,7 +129,7 @@ def step(
     name: str | None = None,
     type: str | None = None,  # noqa: A002
     ports: Sequence[str] = (DEFAULT_PORT,),
-    effect: EffectClass | str = EffectClass.EXTERNAL,
+    effect: AnyEffect = EffectClass.EXTERNAL,
     timeout: float | str | None = None,
 ) -> Any:
     """Make a function a step: its typed parameters are the config, what it returns is the output.
@@ -156,7 +156,7 @@ class _Settings:
     type: str | None
     ports: tuple[str, ...]
     effect: EffectClass
-    timeout: float | None
+    timeout: float | str | None
 
 
 def _step_function(function: Callable[P, R], settings: _Settings) -> StepFunction[P, R]:
@@ -202,7 +202,7 @@ def _step_class(
         type=(str, Field(default=key, exclude=True, repr=False)),
         ports=(Any, Field(default=settings.ports, exclude=True, repr=False)),
         config=(config_class, config),
-        timeout=(Seconds | None, timeout),
+        timeout=(Duration | None, timeout),
     )
     made.default_effect = settings.effect
     made.call = Call(

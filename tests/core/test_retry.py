@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from openrun.core.errors import ErrorObject
-from openrun.core.retry import RetryPolicy, RetryStrategy, retry_delay
+from openrun.core.retry import RetryPolicy, retry_delay
 
 TRANSIENT = ErrorObject(code="TRANSIENT", message="later", retryable=True)
 PERMANENT = ErrorObject(code="BROKEN", message="never", type="ValueError")
@@ -31,12 +31,12 @@ def test_the_wait_grows_up_to_its_bound() -> None:
 
 
 def test_a_fixed_wait_stays() -> None:
-    policy = RetryPolicy(max_attempts=4, strategy=RetryStrategy.FIXED, base_ms=500, jitter=0)
+    policy = RetryPolicy(max_attempts=4, strategy="fixed", base_ms=500, jitter=0)
     assert delays(policy) == [0.5, 0.5, 0.5, None]
 
 
 def test_a_fixed_wait_is_bounded_too() -> None:
-    policy = RetryPolicy(strategy=RetryStrategy.FIXED, base_ms=5_000, max_ms=2_000, jitter=0)
+    policy = RetryPolicy(strategy="fixed", base_ms=5_000, max_ms=2_000, jitter=0)
     assert delays(policy) == [2.0, 2.0, None]
 
 
@@ -73,7 +73,7 @@ def test_jitter_spreads_around_the_wait_and_is_the_same_for_the_same_activation(
 
 
 def test_jitter_differs_between_activations_and_attempts() -> None:
-    policy = RetryPolicy(max_attempts=5, strategy=RetryStrategy.FIXED, jitter=1)
+    policy = RetryPolicy(max_attempts=5, strategy="fixed", jitter=1)
     spread = {retry_delay(policy, TRANSIENT, attempt, seed) for attempt in (1, 2, 3) for seed in "abc"}
     assert len(spread) == 9
 

@@ -91,7 +91,10 @@ def test_every_fault_is_told_at_once() -> None:
             document([{"id": "a", "type": "transform", "config": {"value": 1, "kee": "x"}}]),
             "did you mean 'key'?",
         ),
-        (document([], [{"source": "start", "target": "start", "port": "x"}]), "did you mean 'source_port'?"),
+        (
+            document([], [{"source": "start", "target": "start", "sorce_port": "x"}]),
+            "did you mean 'source_port'?",
+        ),
     ],
 )
 def test_a_slip_of_the_pen_is_answered_with_the_near_name(given: Any, hint: str) -> None:
@@ -160,7 +163,7 @@ def test_pointers_escape_what_pointers_are_made_of() -> None:
 
 
 def test_a_pointer_names_no_member_of_a_union() -> None:
-    given = document([{"id": "w", "type": "switch", "config": {"value": 1, "cases": ["a", 7]}}])
+    given = document([{"id": "w", "type": "switch", "config": {"value": 1, "cases": ["a", None]}}])
     pointers = {pointer for _, pointer in told(refusals(given))}
     assert pointers == {"/steps/1/config/cases/1", "/steps/1/config/cases"}
 

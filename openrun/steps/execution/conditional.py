@@ -1,8 +1,7 @@
 """Two ways on, by comparing two values."""
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,37 +14,34 @@ from openrun.steps.base import Step, StepConfig, StepInfo
 from openrun.steps.execution import comparison
 from openrun.steps.execution.pattern import compiled
 
-
-class Operator(StrEnum):
-    """How `left` is compared with `right`."""
-
-    EQUALS = "equals"
-    NOT_EQUALS = "not_equals"
-    CONTAINS = "contains"
-    NOT_CONTAINS = "not_contains"
-    GREATER_THAN = "greater_than"
-    LESS_THAN = "less_than"
-    GREATER_OR_EQUAL = "greater_or_equal"
-    LESS_OR_EQUAL = "less_or_equal"
-    IN = "in"
-    NOT_IN = "not_in"
-    EXISTS = "exists"
-    MATCHES = "matches"
-
+Operator = Literal[
+    "equals",
+    "not_equals",
+    "contains",
+    "not_contains",
+    "greater_than",
+    "less_than",
+    "greater_or_equal",
+    "less_or_equal",
+    "in",
+    "not_in",
+    "exists",
+    "matches",
+]
 
 _TESTS: Mapping[Operator, Callable[[Json, Json], bool]] = {
-    Operator.EQUALS: comparison.equals,
-    Operator.NOT_EQUALS: comparison.not_equals,
-    Operator.CONTAINS: comparison.contains,
-    Operator.NOT_CONTAINS: comparison.not_contains,
-    Operator.GREATER_THAN: comparison.greater_than,
-    Operator.LESS_THAN: comparison.less_than,
-    Operator.GREATER_OR_EQUAL: comparison.greater_or_equal,
-    Operator.LESS_OR_EQUAL: comparison.less_or_equal,
-    Operator.IN: comparison.is_in,
-    Operator.NOT_IN: comparison.not_in,
-    Operator.EXISTS: comparison.exists,
-    Operator.MATCHES: comparison.matches,
+    "equals": comparison.equals,
+    "not_equals": comparison.not_equals,
+    "contains": comparison.contains,
+    "not_contains": comparison.not_contains,
+    "greater_than": comparison.greater_than,
+    "less_than": comparison.less_than,
+    "greater_or_equal": comparison.greater_or_equal,
+    "less_or_equal": comparison.less_or_equal,
+    "in": comparison.is_in,
+    "not_in": comparison.not_in,
+    "exists": comparison.exists,
+    "matches": comparison.matches,
 }
 
 
@@ -62,7 +58,7 @@ class StepConditionalConfig(StepConfig):
         examples=["{{user.role}}"],
     )
     operator: Operator = Field(
-        default=Operator.EQUALS,
+        default="equals",
         description="How to compare: numbers with numbers, text with text; 1 is neither '1' nor true.",
         examples=["equals", "greater_than", "matches"],
     )
@@ -91,9 +87,9 @@ class StepConditional(Step):
 
     def faults(self) -> list[tuple[str, str]]:
         operator, right = self.config.operator, self.config.right
-        if operator is Operator.EXISTS and right is not None:
+        if operator == "exists" and right is not None:
             return [("/config/right", "`exists` takes no `right`; for the opposite use the port `false`")]
-        if operator is not Operator.MATCHES or has_template(right):
+        if operator != "matches" or has_template(right):
             return []
         if not isinstance(right, str):
             return [("/config/right", "`matches` takes a pattern, which is text")]

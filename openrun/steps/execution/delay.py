@@ -5,7 +5,6 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
-from openrun.core.durations import Seconds
 from openrun.core.errors import PermanentError
 from openrun.core.limits import DEFAULT_LIMITS
 from openrun.core.results import StepRunResult, TimerWake, WaitUntil
@@ -13,6 +12,7 @@ from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, StepType
 from openrun.steps.base import Step, StepConfig, StepInfo
 from openrun.steps.context import StepContext
+from openrun.steps.spelling import Duration, kept_as, seconds_in
 
 LONGEST = DEFAULT_LIMITS.delay_max
 
@@ -26,10 +26,10 @@ def _no_number(value: Any) -> Any:
 class StepDelayConfig(StepConfig):
     """Either `seconds` or `until`."""
 
-    seconds: Seconds | None = Field(
+    seconds: Duration | None = Field(
         default=None, ge=0, le=LONGEST, description="How long to wait; up to 366 days.", examples=[5, "5m"]
     )
-    until: Annotated[AwareDatetime, BeforeValidator(_no_number)] | None = Field(
+    until: Annotated[datetime | str, kept_as(AwareDatetime), BeforeValidator(_no_number)] | None = Field(
         default=None,
         description="The instant to wait for, with a time zone; one in the past is no wait.",
         examples=["2030-01-31T09:00:00Z", "{{body.remind_at}}"],
@@ -56,8 +56,8 @@ class StepDelay(Step):
     ) -> StepRunResult | WaitUntil:
         del state
         now = context.now()
-        until = config.until if config.seconds is None else now + timedelta(seconds=config.seconds)
-        if until is None or until <= now:
+        until = _end(config, now)
+        if until <= now:
             return StepRunResult.success(self.id)
         if until - now > timedelta(seconds=LONGEST):
             raise PermanentError(f"{until.isoformat()} is more than a year away", code="DELAY_TOO_LONG")
@@ -75,3 +75,10 @@ class StepDelay(Step):
             category="time",
             examples=({"seconds": "5m"}, {"until": "2030-01-31T09:00:00Z"}),
         )
+
+
+def _end(config: StepDelayConfig, now: datetime) -> datetime:
+    if config.seconds is not None:
+        return now + timedelta(seconds=seconds_in(config.seconds))
+    until = config.until or now
+    return datetime.fromisoformat(until) if isinstance(until, str) else until

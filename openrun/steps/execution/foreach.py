@@ -1,6 +1,6 @@
 """A flow per item of a list."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -12,12 +12,25 @@ from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, Json, OnItemError, StepType
 from openrun.steps.base import ID_PATTERN, Step, StepConfig, StepInfo
 from openrun.steps.execution.kind import kind_of
+from openrun.steps.spelling import AnyOnItemError, OrTemplate, kept_as
 
 
-def _document(value: Any) -> Any:
+class Documented(Protocol):
+    """What has a document: a `Flow`."""
+
+    def to_dict(self) -> dict[str, Json]: ...
+
+
+Body = dict[str, Any] | None
+
+
+def _document(value: Body | Documented) -> Body:
     """A flow's document, in place of the flow itself."""
-    to_dict = getattr(value, "to_dict", None)
-    return to_dict() if callable(to_dict) else value
+    return value if value is None or isinstance(value, dict) else value.to_dict()
+
+
+def _given(value: Any) -> Any:
+    return _document(value) if hasattr(value, "to_dict") else value
 
 
 class StepForeachConfig(StepConfig):
@@ -26,7 +39,7 @@ class StepForeachConfig(StepConfig):
     static_fields: ClassVar[frozenset[str]] = frozenset({"body", "flow", "trigger", "on_item_error"})
 
     items: Any = Field(description="The list.", examples=["<<orders>>", ["a", "b"]])
-    body: Annotated[dict[str, Any] | None, BeforeValidator(_document)] = Field(
+    body: Annotated[Body | Documented, kept_as(Body), BeforeValidator(_given)] = Field(
         default=None,
         description="Steps and edges to run per item; they read `item` and `index`.",
         examples=[
@@ -45,14 +58,14 @@ class StepForeachConfig(StepConfig):
         description="Trigger of that flow; its only one when left out.",
         examples=["start"],
     )
-    concurrency: int = Field(
+    concurrency: OrTemplate[int] = Field(
         default=DEFAULT_LIMITS.foreach_concurrency,
         ge=1,
         le=1_000,
         description="How many items run at once.",
         examples=[10],
     )
-    on_item_error: OnItemError = Field(
+    on_item_error: AnyOnItemError = Field(
         default=OnItemError.FAIL,
         description="fail: stop and fail; collect: run all, then fail; tolerate: succeed with null in place.",
         examples=["collect"],
@@ -83,16 +96,15 @@ class StepForeach(Step):
         items = _checked(config.items)
         if not items:
             return self._succeeded(config, ItemsWake(results=[]))
+        concurrency, on_item_error = int(config.concurrency), OnItemError(config.on_item_error)
         if config.flow is None:
-            return WaitForItems(
-                items=items, concurrency=config.concurrency, on_item_error=config.on_item_error
-            )
+            return WaitForItems(items=items, concurrency=concurrency, on_item_error=on_item_error)
         return WaitForChildren(
             flow=config.flow,
             inputs=[{"body": item} for item in items],
             trigger=config.trigger,
-            concurrency=config.concurrency,
-            on_item_error=config.on_item_error,
+            concurrency=concurrency,
+            on_item_error=on_item_error,
         )
 
     async def resume(
@@ -121,7 +133,7 @@ class StepForeach(Step):
         return StepRunResult.failure(self.id, message, code="ITEM_FAILED", details=details)
 
     def body(self) -> dict[str, Json] | None:
-        return self.config.body
+        return _document(self.config.body)
 
     def flow_refs(self) -> tuple[str, ...]:
         return () if self.config.flow is None else (self.config.flow,)

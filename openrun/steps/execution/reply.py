@@ -8,13 +8,14 @@ from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, StepType
 from openrun.steps.base import Step, StepConfig, StepInfo
+from openrun.steps.spelling import OrTemplate
 
 HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=8_000)]
 
 
 class StepReplyConfig(StepConfig):
-    status: int = Field(
+    status: OrTemplate[int] = Field(
         default=200, ge=100, le=599, description="HTTP status to answer with.", examples=[201]
     )
     headers: dict[HeaderName, HeaderValue] = Field(

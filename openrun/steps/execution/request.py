@@ -1,12 +1,11 @@
 """An HTTP request to the outside."""
 
-from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from openrun.core.durations import Seconds
 from openrun.core.errors import JsonError, PermanentError
+from openrun.core.interpolation import has_template
 from openrun.core.limits import DEFAULT_LIMITS
 from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
@@ -19,22 +18,15 @@ from openrun.steps.context import StepContext
 from openrun.steps.execution.auth import AUTH_FIELDS, Auth, BasicAuth, BearerAuth
 from openrun.steps.execution.incoming import received, with_body
 from openrun.steps.execution.outgoing import encoded, pairs
+from openrun.steps.spelling import Duration, OrTemplate, kept_as, seconds_in
 
 TIMEOUT = 30.0
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 
 
-class Method(StrEnum):
-    GET = "GET"
-    HEAD = "HEAD"
-    OPTIONS = "OPTIONS"
-    POST = "POST"
-    PUT = "PUT"
-    PATCH = "PATCH"
-    DELETE = "DELETE"
+Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
-
-_REPEATABLE = frozenset({Method.GET, Method.HEAD, Method.OPTIONS, Method.PUT, Method.DELETE})
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 def _checked_url(url: str, info: ValidationInfo) -> str:
@@ -45,6 +37,12 @@ def _checked_url(url: str, info: ValidationInfo) -> str:
         except PermanentError as error:
             raise ValueError(str(error)) from None
     return url
+
+
+def _as_given(auth: Auth, info: ValidationInfo) -> Auth | dict[str, str]:
+    """An auth that has templates in it stays open, as one that is given as an object does, until it is rendered."""
+    given = auth.model_dump()
+    return given if info.context is not RENDERED and has_template(given) else auth
 
 
 class StepRequestConfig(StepConfig):
@@ -58,7 +56,7 @@ class StepRequestConfig(StepConfig):
         description="Absolute http(s) URL.",
         examples=["https://api.example.com/users/{{user_id}}"],
     )
-    method: Method = Field(default=Method.GET, description="HTTP method.", examples=["GET", "POST"])
+    method: Method = Field(default="GET", description="HTTP method.", examples=["GET", "POST"])
     headers: dict[str, str] = Field(
         default_factory=dict, repr=False, description="Headers to send.", examples=[{"X-Api-Version": "2"}]
     )
@@ -80,20 +78,20 @@ class StepRequestConfig(StepConfig):
         description="Fields of an HTML form to send, in place of body.",
         examples=[{"grant_type": "client_credentials"}],
     )
-    auth: Auth | None = Field(
+    auth: Annotated[Auth | dict[str, str], kept_as(Auth), AfterValidator(_as_given)] | None = Field(
         default=None,
         repr=False,
         description="A bearer token, or a name and a password.",
         examples=[{"bearer": "<<secrets.shop_token>>"}],
     )
-    timeout: Seconds | None = Field(
+    timeout: Duration | None = Field(
         default=TIMEOUT,
         gt=0,
         le=DEFAULT_LIMITS.step_timeout_max,
         description="Longest time for everything, redirects included; null leaves it to the step's timeout.",
         examples=["10s"],
     )
-    max_bytes: int = Field(
+    max_bytes: OrTemplate[int] = Field(
         default=DEFAULT_LIMITS.response_bytes,
         ge=1,
         le=DEFAULT_LIMITS.response_bytes,
@@ -144,7 +142,7 @@ class StepRequest(Step):
 
     def effect_class(self) -> EffectClass:
         if self.effect is not None:
-            return self.effect
+            return EffectClass(self.effect)
         return EffectClass.IDEMPOTENT if self.config.method in _REPEATABLE else EffectClass.EXTERNAL
 
     def _request(self, config: StepRequestConfig, context: StepContext) -> HttpRequest:
@@ -159,11 +157,11 @@ class StepRequest(Step):
         return HttpRequest(
             method=config.method,
             url=config.url,
-            timeout=config.timeout or self.timeout or DEFAULT_LIMITS.step_timeout,
+            timeout=seconds_in(config.timeout or self.timeout or DEFAULT_LIMITS.step_timeout),
             headers=headers,
             query=pairs(config.query, "query"),
             body=body,
-            max_bytes=config.max_bytes,
+            max_bytes=int(config.max_bytes),
             follow_redirects=config.follow_redirects,
         )
 

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from openrun.core.durations import Seconds
 from openrun.core.limits import DEFAULT_LIMITS
 from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, Json, StepType
 from openrun.steps.base import Step, StepConfig, StepInfo
 from openrun.steps.context import StepContext
+from openrun.steps.spelling import Duration
 from openrun.steps.triggers.cron import normal_cron
 from openrun.steps.triggers.payload import check_keys, text
 
@@ -46,7 +46,7 @@ class TriggerScheduleConfig(StepConfig):
         description="IANA time zone that cron is meant in.",
         examples=["Europe/Berlin"],
     )
-    interval: Seconds | None = Field(
+    interval: Duration | None = Field(
         default=None,
         ge=1,
         le=DEFAULT_LIMITS.delay_max,

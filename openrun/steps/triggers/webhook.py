@@ -59,7 +59,7 @@ def _methods(given: tuple[str, ...]) -> tuple[str, ...]:
 class TriggerWebhookConfig(StepConfig):
     """`method="GET"` may be given in place of `methods=("GET",)`."""
 
-    static_fields: ClassVar[frozenset[str]] = frozenset({"path", "methods", "description"})
+    static_fields: ClassVar[frozenset[str]] = frozenset({"path", "methods", "method", "description"})
 
     path: Annotated[str, AfterValidator(normal_path)] = Field(
         description="Path below /hooks; a segment is literal or a {name} that is captured.",
@@ -68,6 +68,9 @@ class TriggerWebhookConfig(StepConfig):
     methods: Annotated[tuple[str, ...], AfterValidator(_methods)] = Field(
         default=("POST",), min_length=1, description="HTTP methods that start a run.", examples=[["POST"]]
     )
+    method: str | None = Field(
+        default=None, repr=False, description="The only one of `methods`, in place of them.", examples=["GET"]
+    )
     description: str | None = Field(
         default=None, description="What the webhook is for, for people.", examples=["Called by the shop"]
     )
@@ -75,7 +78,7 @@ class TriggerWebhookConfig(StepConfig):
     @model_validator(mode="before")
     @classmethod
     def _one_method(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "method" not in data:
+        if not isinstance(data, dict) or data.get("method") is None:
             return data
         if "methods" in data:
             raise ValueError("give either `method` or `methods`")
