@@ -15,7 +15,7 @@ from openrun.definition.template import Load
 from openrun.definition.undisturbed import undisturbed
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
-from openrun.steps.execution.conditional import Operator, StepConditional
+from openrun.steps.execution.conditional import StepConditional
 
 _ALL_MODES = (JoinMode.ALL_SUCCESS, JoinMode.ALL_DONE)
 _BODY_DEPTH = 8
@@ -275,7 +275,7 @@ def _templated(draft: Draft) -> Iterable[Json]:
 
 
 def _pattern_length(step: Step) -> int:
-    if not isinstance(step, StepConditional) or step.config.operator is not Operator.MATCHES:
+    if not isinstance(step, StepConditional) or step.config.operator != "matches":
         return 0
     pattern = step.config.right
     return len(pattern) if isinstance(pattern, str) and not has_template(pattern) else 0

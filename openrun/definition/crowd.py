@@ -31,7 +31,12 @@ def _is_opaque(annotation: Any) -> bool:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return all(each is type(None) or _is_opaque(each) for each in inner)
-    return annotation is Any or (origin in (dict, list) and inner[-1] is Any)
+    # A protocol names what Python may give in place of JSON.
+    return annotation is Any or (origin in (dict, list) and inner[-1] is Any) or _is_protocol(annotation)
+
+
+def _is_protocol(annotation: Any) -> bool:
+    return getattr(annotation, "_is_protocol", False) is True
 
 
 def _exceeds(value: Json) -> bool:

@@ -309,7 +309,7 @@ def _pointer(loc: tuple[int | str, ...], fields: Json, *, missing: bool) -> str:
     value = fields
     for at, part in enumerate(loc):
         inside = (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int)
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
         )
         if inside:
             value = value[part]

@@ -63,6 +63,10 @@ def _step(step: Step, catalog: StepCatalog) -> dict[str, Json]:
     given = _SET_FIELDS & step.model_fields_set
     if given:
         dumped = step.model_dump(mode="json", include=set(given), exclude_defaults=True, warnings=False)
+        policy = step.retry_policy()
+        if policy is not None and "retry" in dumped:
+            # Said even when it is the default, for an empty object would not read as three attempts.
+            dumped["retry"] = {"max_attempts": policy.max_attempts, **dumped["retry"]}
         written |= {name: _field(dumped[name]) for name in _STEP_FIELDS if name in dumped}
     written.update(_sorted(step.extensions))
     return written

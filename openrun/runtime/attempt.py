@@ -62,7 +62,7 @@ def error_of(error: BaseException) -> ErrorObject:
     name = type(error).__name__
     retryable = _is_transient(error)
     code = "TRANSIENT" if retryable else "STEP_RAISED"
-    return ErrorObject(code=code, message=_text(f"{name}: {error}"), type=name, retryable=retryable)
+    return ErrorObject(code=code, message=_text(f"{name}: {_said(error)}"), type=name, retryable=retryable)
 
 
 def _plain_error(error: ErrorObject) -> ErrorObject:
@@ -79,6 +79,13 @@ def _plain_error(error: ErrorObject) -> ErrorObject:
         type=error.type,
         details=details,
     )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001
+        return "its message cannot be printed"
 
 
 def _text(text: str) -> str:

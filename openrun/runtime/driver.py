@@ -32,7 +32,15 @@ from openrun.core.results import Outcome, StepRunResult, WaitForChildren, WaitUn
 from openrun.core.state import StateView
 from openrun.core.types import Json
 from openrun.definition.program import Program, StepPlan
-from openrun.runtime.attempt import Attempted, NewContext, own_cancellation, resume_step, run_step, timed_out
+from openrun.runtime.attempt import (
+    Attempted,
+    NewContext,
+    failure_from,
+    own_cancellation,
+    resume_step,
+    run_step,
+    timed_out,
+)
 from openrun.runtime.children import ChildEnd, Children
 from openrun.runtime.progress import Progress
 from openrun.runtime.surroundings import Surroundings
@@ -249,6 +257,10 @@ class Driver:
                 attempted = own_cancellation(act), {}
             elif act not in self._stopped:
                 raise
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001
+            attempted = failure_from(act, error), {}
         finally:
             self._ended.append((act, attempted))
             self._turn()

@@ -101,6 +101,7 @@ class Engine:
 
     `allow` are targets on private networks that requests may reach, as "host:port"; `secrets` are what
     templates may name as `<<secrets.name>>` where a secret is accepted. Close it, or use `async with`.
+    An `http` client of your own has its own `allow`, and closing it is yours: whoever makes a client closes it.
     """
 
     def __init__(
@@ -112,19 +113,23 @@ class Engine:
         limits: Limits = DEFAULT_LIMITS,
         allow: Iterable[str] = (),
         secrets: Mapping[str, str] | None = None,
+        http: HttpClient | None = None,
         new_run_id: NewRunId = uuid7,
     ) -> None:
         self.catalog = catalog or StepCatalog.builtin()
         self.limits = limits
         self.clock: Clock = clock or SystemClock()
         self.flows: dict[str, Program] = {}
-        self._http = HttpClient(allow=AllowList.parse(allow))
+        targets = tuple(allow)
+        if http is not None and targets:
+            raise ValueError("give either `allow` or `http`: a client of your own has its targets already")
+        self._own_http = HttpClient(allow=AllowList.parse(targets)) if http is None else None
         self._running: set[asyncio.Task[FlowCompleted]] = set()
         known = dict(secrets or {})
         self._around = Surroundings(
             clock=self.clock,
             limits=limits,
-            http=self._http,
+            http=http or self._own_http,
             new_run_id=new_run_id,
             secret_roots={"secrets": known} if known else {},
             redact=Redactor(known).error,
@@ -141,12 +146,13 @@ class Engine:
         await self.close()
 
     async def close(self) -> None:
-        """Stop what still runs and close the HTTP client; closing twice is no act."""
+        """Stop what still runs, and close the HTTP client unless it was given; closing twice is no act."""
         for task in list(self._running):
             task.cancel()
         if self._running:
             await asyncio.wait(self._running)
-        await self._http.close()
+        if self._own_http is not None:
+            await self._own_http.close()
 
     def add_flow(self, flow: Compilable) -> Program:
         """Make a flow known under its id, for subflows. Raises `InvalidFlow` with all its faults."""

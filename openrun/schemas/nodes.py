@@ -7,7 +7,15 @@ Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+_NUMBERS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+_BOUNDS_OF = {
+    "number": _NUMBERS,
+    "integer": _NUMBERS,
+    "array": {"minLength": "minItems", "maxLength": "maxItems"},
+    "object": {"minLength": "minProperties", "maxLength": "maxProperties"},
+    "string": {"minLength": "minLength", "maxLength": "maxLength"},
+}
+_BOUNDS = (*_NUMBERS, "minLength", "maxLength")
 _HOLDING_ONE = ("items", "additionalProperties", "propertyNames", "contains", "not")
 _HOLDING_MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
 _HOLDING_NAMED = ("properties", "patternProperties", "$defs", "definitions")
@@ -31,15 +39,23 @@ def mapped(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
 def tidy(schema: Schema) -> Schema:
     """Without what says nothing to an editor, and with bounds where validators look for them."""
     made = mapped(schema, tidy)
+    if "properties" in made:
+        made["properties"] = {
+            name: {"title": name.replace("_", " ").capitalize(), **each}
+            for name, each in made["properties"].items()
+        }
     if made.get("default", 0) in (None, ""):
         del made["default"]
-    bounds = {_BOUNDS[key]: made.pop(key) for key in _BOUNDS if key in made}
-    if bounds:
-        # Pydantic leaves the bounds of a type with a schema of its own beside that schema.
-        made["anyOf"] = [
-            {**each, **bounds} if each.get("type") == "number" else each for each in made["anyOf"]
-        ]
+    if "anyOf" in made:
+        # Pydantic leaves what bounds a union beside it, and in words that may be of no kind in it.
+        beside = {key: made.pop(key) for key in _BOUNDS if key in made}
+        made["anyOf"] = [_bounded(each, beside) for each in made["anyOf"]]
     return made
+
+
+def _bounded(schema: Schema, bounds: Schema) -> Schema:
+    words = _BOUNDS_OF.get(schema.get("type", ""), {})
+    return {**schema, **{words[key]: bound for key, bound in bounds.items() if key in words}}
 
 
 def closed(schema: Schema) -> Schema:

@@ -5,7 +5,9 @@ from openrun.core.types import FINAL_STATUSES, RunStatus
 
 
 def test_a_fault_names_its_step_its_hint_and_its_code() -> None:
-    fault = ValidationError(code="UNKNOWN_PORT", message="no port 'yse'", step_id="check", hint="did you mean 'yes'?")
+    fault = ValidationError(
+        code="UNKNOWN_PORT", message="no port 'yse'", step_id="check", hint="did you mean 'yes'?"
+    )
     assert str(fault) == "step 'check': no port 'yse' (did you mean 'yes'?) [UNKNOWN_PORT]"
 
 

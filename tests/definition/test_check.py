@@ -27,7 +27,13 @@ def hook(step_id: str, path: str = "/a", **config: Any) -> Part:
 FAULTY: list[tuple[list[Part], list[Part], str, str, str | None]] = [
     ([START, transform("start")], [], "DUPLICATE_ID", "/steps/1/id", "start"),
     ([START, branch("c", allow_failure=True)], [], "ALLOW_FAILURE_PORT", "/steps/1/allow_failure", "c"),
-    ([START, {"id": "a", "type": "set_state"}], [], "INVALID_VALUE", "/steps/1/config", "a"),
+    (
+        [START, {"id": "a", "type": "set_state", "config": {"key": "k", "values": {}}}],
+        [],
+        "INVALID_VALUE",
+        "/steps/1/config",
+        "a",
+    ),
     (
         [START, {"id": "f", "type": "foreach", "config": {"items": 5, "flow": "x"}}],
         [],

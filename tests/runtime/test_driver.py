@@ -43,6 +43,11 @@ from tests.runtime.steps import (
 )
 
 
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
 def only_failure(run: Run) -> Failure:
     assert run.status is RunStatus.FAILED
     (failure,) = run.failures
@@ -193,9 +198,11 @@ async def test_a_cancellation_of_the_authors_own_is_a_failure() -> None:
         (ExceptionGroup("some", [ConnectionError(), ValueError()]), "STEP_RAISED", False),
         (PermanentError("odd", details={"x": object()}), "STEP_FAILED", False),
         (ValueError("\ud800"), "STEP_RAISED", False),
+        (GeneratorExit(), "STEP_RAISED", False),
+        (Unprintable(), "STEP_RAISED", False),
     ],
 )
-async def test_what_a_step_raises_becomes_its_error(error: Exception, code: str, retryable: bool) -> None:
+async def test_what_a_step_raises_becomes_its_error(error: BaseException, code: str, retryable: bool) -> None:
     failure = only_failure(await flow_of(Raising(id="bad", error=error)).execute())
     assert (failure.error.code, failure.error.retryable) == (code, retryable)
 
@@ -339,7 +346,9 @@ async def test_the_operators_limits_bound_a_run() -> None:
 async def test_a_document_cannot_ask_for_more_than_the_operator_allows() -> None:
     flow = Flow(name="loop", max_activations=500)
     count = StepSetState(
-        id="count", max_iterations=10_000, config=StepSetStateConfig(key="n", value="{{ (n | default(0)) + 1 }}")
+        id="count",
+        max_iterations=10_000,
+        config=StepSetStateConfig(key="n", value="{{ (n | default(0)) + 1 }}"),
     )
     flow.add(TriggerManual(id="start") >> count >> count)
     async with Engine(limits=Limits(activations_max=10)) as engine:

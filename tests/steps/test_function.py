@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from openrun.core.results import StepRunResult
+from openrun.core.retry import RetryPolicy
 from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass
 from openrun.steps.catalog import StepCatalog
@@ -65,8 +66,7 @@ def test_arguments_may_be_templates_and_steps_take_the_usual_ones() -> None:
     made = add(id="sum", a="<<body.a>>", b=3, retry=3, allow_failure=True)
     assert made.id == "sum"
     assert made.config.model_dump(warnings=False) == {"a": "<<body.a>>", "b": 3}
-    assert made.retry is not None
-    assert made.retry.max_attempts == 3
+    assert made.retry_policy() == RetryPolicy(max_attempts=3)
     assert made.allow_failure
 
 
