@@ -10,10 +10,10 @@ from typing import Any
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import Shown, StepCompleted, StepSkipped, StepStarted
+from openrun.core.near import did_you_mean
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.types import RunStatus
-from openrun.definition.near import did_you_mean
 from openrun.definition.program import Program, StepPlan
 from openrun.flow import Flow
 from openrun.runtime.clock import Clock, Timer

@@ -23,8 +23,8 @@ from openrun.core.events import Fact
 from openrun.core.explain import Explanation, InboundEdge
 from openrun.core.explain import explain as explained
 from openrun.core.machine import UnexpectedFact
+from openrun.core.near import did_you_mean
 from openrun.core.types import RunStatus
-from openrun.definition.near import did_you_mean
 from openrun.runtime.engine import Run
 
 _SCOPES = 20

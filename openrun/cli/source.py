@@ -10,7 +10,7 @@ from openrun.cli.modules import called, import_module
 from openrun.cli.refusal import ExitCode, Faulty, Refusal
 from openrun.core.errors import InvalidFlow
 from openrun.core.limits import DEFAULT_LIMITS
-from openrun.definition.near import did_you_mean
+from openrun.core.near import did_you_mean
 from openrun.flow import Flow
 from openrun.steps.catalog import StepCatalog
 

@@ -16,8 +16,8 @@ from openrun.cli.options import AsJson, ModuleNames
 from openrun.cli.refusal import ExitCode, Refusal
 from openrun.cli.screen import Screen, screen
 from openrun.cli.text import clean, compact, pretty, safe_json
+from openrun.core.near import did_you_mean
 from openrun.core.types import ERROR_PORT, Json
-from openrun.definition.near import did_you_mean
 from openrun.steps.base import Step
 
 

@@ -12,6 +12,8 @@ list is decided.
 
 from collections import deque
 
+from openrun.core.bearings import entered_from, is_barred, is_own, round_of, scope_below, upstream_error
+from openrun.core.catches import new_bit, outside, worse
 from openrun.core.errors import ErrorObject
 from openrun.core.frame import Activation, Frame, Phase, Refusal, Round, Walk
 from openrun.core.graph import Link
@@ -79,7 +81,7 @@ class Router:
         graph = frame.walk.graph
         caught = graph.error_wired[act.step]
         if caught:
-            bit = _new_bit(frame.walk, act.step, frame.round)
+            bit = new_bit(frame.walk, act.step, frame.round)
         for link in graph.out[act.step]:
             if link.port == ERROR_PORT:
                 self.follow(frame, link, FIRED, act.mask | bit)
@@ -122,12 +124,12 @@ class Router:
     def _leave(self, frame: Frame, link: Link, state: int, mask: int) -> None:
         if state != FIRED:
             around = round_of(frame, link.exits[0])
-            around.died[link.index] = _worse(around.died.get(link.index), state, mask)
+            around.died[link.index] = worse(around.died.get(link.index), state, mask)
             return
         for region in link.exits:
             around = round_of(frame, region)
             around.fired.add(link.index)
-            mask = _outside(around, mask)
+            mask = outside(around, mask)
             frame = around.frame
         self._land(frame, link, state, mask)
 
@@ -138,13 +140,13 @@ class Router:
             self.todo.append((frame, link, state, mask))
 
     def _repeat(self, around: Round, frame: Frame, link: Link, state: int, mask: int) -> None:
-        if state == FIRED and frame.walk.guarded and _barred(around.frame, link.target):
+        if state == FIRED and frame.walk.guarded and is_barred(around.frame, link.target):
             state = CANCELLED
         if state == FIRED and around.iterations >= around.loop.limit:
             self._refuse(around, frame, link)
             state, mask = FAILED, 0
         if state != FIRED:
-            around.backs = _worse(around.backs, state, mask)
+            around.backs = worse(around.backs, state, mask)
             return
         around.iterations += 1
         inner = self._iteration(around, around.iterations)
@@ -235,9 +237,9 @@ class Router:
     def _tally(self, frame: Frame, step: int) -> Tally:
         """Count the edges this step decides by in this frame, and look up those of other branches."""
         graph = frame.walk.graph
-        base = _entered_from(frame, step)
+        base = entered_from(frame, step)
         links = graph.inner[step] if base is frame else graph.inputs[step]
-        own = links if base.token is None else tuple(k for k in links if _is_own(base, k))
+        own = links if base.token is None else tuple(k for k in links if is_own(base, k))
         others = len(links) - len(own)
         spec = graph.steps[step]
         looks_out = spec.always or spec.join_mode in _ALL_MODES
@@ -253,7 +255,7 @@ class Router:
     def _look_out(self, base: Frame, frame: Frame, step: int, link: Link) -> None:
         """Count an edge of another branch as it settles, or has settled, in the frame it belongs to."""
         outer = base
-        while not _is_own(outer, link):
+        while not is_own(outer, link):
             assert outer.parent is not None
             outer = outer.parent
         settled = outer.edges.get(link.index)
@@ -268,7 +270,7 @@ class Router:
         graph = frame.walk.graph
         spec = graph.steps[step]
         repeated = step in frame.acts
-        if frame.walk.guarded and _barred(frame, step):
+        if frame.walk.guarded and is_barred(frame, step):
             if not repeated and step not in frame.passed:
                 self.pass_over(frame, step, CANCELLED, 0)
             return
@@ -283,7 +285,7 @@ class Router:
         self._enlist(act)
         self.ready[act] = None
         if spec.join_mode is JoinMode.FIRST_SUCCESS and spec.losers is Losers.CANCEL:
-            self.raced.append((_entered_from(frame, step), step))
+            self.raced.append((entered_from(frame, step), step))
 
     def begin(self, walk: Walk, entries: tuple[int, ...]) -> None:
         """Start a walk at its entries: the fired trigger, or where a foreach body begins."""
@@ -308,7 +310,7 @@ class Router:
 
     def _doom(self, frame: Frame, step: int, tally: Tally) -> None:
         act = Activation(step, frame.walk.graph.steps[step], frame, tally.descent)
-        act.upstream = _upstream_error(frame, step)
+        act.upstream = upstream_error(frame, step)
         self._enlist(act)
         self.doomed.append(act)
 
@@ -337,7 +339,7 @@ class Router:
 
     def open_walk(self, walk: Walk, parent: Frame | None, segment: str, layer: Layer) -> Frame:
         """The root frame of a walk: the run's own, or that of an item below the frame of its foreach."""
-        scope = "/" if parent is None else _scope(parent, segment)
+        scope = "/" if parent is None else scope_below(parent, segment)
         walk.root = self.frames[scope] = Frame(walk, parent, scope, layer)
         walk.scopes.append(scope)
         return walk.root
@@ -348,7 +350,7 @@ class Router:
             del self.frames[scope]
 
     def _child(self, parent: Frame, segment: str) -> Frame:
-        scope = _scope(parent, segment)
+        scope = scope_below(parent, segment)
         frame = self.frames[scope] = Frame(parent.walk, parent, scope, parent.layer)
         parent.walk.scopes.append(scope)
         return frame
@@ -375,7 +377,7 @@ class Router:
         if around is not None:
             return around
         loop = frame.walk.graph.loops[region]
-        inputs = [k for k in loop.inputs if frame.token is None or _is_own(frame, k)]
+        inputs = [k for k in loop.inputs if frame.token is None or is_own(frame, k)]
         around = Round(loop, frame, len(inputs))
         frame.loops[region] = around
         around.first = self._iteration(around, 1)
@@ -410,7 +412,7 @@ class Router:
         around.closed = True
         for link in around.loop.exits:
             if link.index not in around.fired:
-                state, mask = _worse(around.died.get(link.index), *around.backs)
+                state, mask = worse(around.died.get(link.index), *around.backs)
                 self._die_outward(around, link, state or SKIPPED, mask)
             elif around.loop.region.index == link.exits[-1] and link.enters is not None:
                 self._input_final(self._round(around.frame, link.enters))
@@ -423,99 +425,11 @@ class Router:
 
     def _die_outward(self, around: Round, link: Link, state: int, mask: int) -> None:
         here = link.exits.index(around.loop.region.index)
-        mask = _outside(around, mask)
+        mask = outside(around, mask)
         if here + 1 < len(link.exits):
             outer = round_of(around.frame, link.exits[here + 1])
-            outer.died[link.index] = _worse(outer.died.get(link.index), state, mask)
+            outer.died[link.index] = worse(outer.died.get(link.index), state, mask)
             return
         self._land(around.frame, link, state, mask)
         if link.enters is not None:
             self._input_final(self._round(around.frame, link.enters))
-
-
-def _scope(parent: Frame, segment: str) -> str:
-    return f"/{segment}" if parent.scope == "/" else f"{parent.scope}/{segment}"
-
-
-def round_of(frame: Frame, region: int) -> Round:
-    """The loop under way that `frame` lies in, which is of this region."""
-    around = frame.round
-    assert around is not None
-    assert around.loop.region.index == region, f"frame {frame.scope} lies in no iteration of loop {region}"
-    return around
-
-
-def _new_bit(walk: Walk, step: int, around: Round | None) -> int:
-    bit = 1 << len(walk.catchers)
-    walk.catchers.append(step)
-    if around is not None:
-        around.catches |= bit
-    return bit
-
-
-def _outside(around: Round, mask: int) -> int:
-    """The mask as it leaves a loop: outside, one bit stands for all that a step caught inside."""
-    inside = mask & around.catches
-    mask &= ~around.catches
-    walk = around.frame.walk
-    while inside:
-        lowest = inside & -inside
-        inside ^= lowest
-        step = walk.catchers[lowest.bit_length() - 1]
-        if step not in around.outward:
-            around.outward[step] = _new_bit(walk, step, around.frame.round)
-        mask |= around.outward[step]
-    return mask
-
-
-def _entered_from(frame: Frame, step: int) -> Frame:
-    """The frame whose edges a step decides by: for the header of a loop's first iteration, the one around it."""
-    around = frame.round
-    is_entry = around is not None and frame is around.first and frame.walk.graph.inputs[step]
-    return around.frame if is_entry and around is not None else frame
-
-
-def _is_own(frame: Frame, link: Link) -> bool:
-    """The edge comes from a step that the token of this frame leads to."""
-    return frame.token is None or link.source in frame.walk.graph.token_reach(frame.token)
-
-
-def _worse(known: tuple[int, int] | None, state: int, mask: int) -> tuple[int, int]:
-    if known is None:
-        return state, mask
-    return max(known[0], state), known[1] | mask
-
-
-def _barred(frame: Frame, step: int) -> bool:
-    """The step may not start here: the walk stops, or its race is lost."""
-    walk = frame.walk
-    if walk.stopping and (walk.cut or step not in walk.graph.protected):
-        return True
-    around: Frame | None = frame
-    while around is not None and around.walk is walk:
-        if step in around.barred:
-            return True
-        around = around.round.frame if around.round is not None else None
-    return False
-
-
-def _upstream_error(frame: Frame, step: int) -> ErrorObject:
-    graph = frame.walk.graph
-    base = _entered_from(frame, step)
-    links = graph.inner[step] if base is frame else graph.inputs[step]
-    if graph.steps[step].join_mode is JoinMode.FIRST_SUCCESS:
-        links = tuple(link for link in links if _is_own(base, link))
-    failed = [graph.steps[link.source].id for link in links if _state(base, link) == FAILED]
-    return ErrorObject(
-        code="UPSTREAM_FAILED",
-        message=f"step {graph.steps[step].id!r} did not run because {', '.join(map(repr, failed))} failed",
-        details={"failed": failed},
-    )
-
-
-def _state(frame: Frame, link: Link) -> int:
-    """How an edge has settled in the frame it belongs to."""
-    while link.index not in frame.edges:
-        assert frame.parent is not None
-        frame = frame.parent
-    return frame.edges[link.index][0]

@@ -7,11 +7,11 @@ step it makes fail that is itself handled; a wired `error` port handles it when 
 from collections.abc import Iterable
 from enum import Enum
 
+from openrun.core.bearings import round_of
 from openrun.core.errors import CANCELLED, ErrorObject
 from openrun.core.events import Failure
 from openrun.core.frame import Activation, Frame, Phase, Refusal, Round, Walk
 from openrun.core.graph import Graph, Link
-from openrun.core.router import round_of
 from openrun.core.types import ERROR_PORT, JoinMode, Json
 
 

@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable
 from openrun.core.errors import InvalidFlow, ValidationError
 from openrun.core.interpolation import has_template
 from openrun.core.limits import DEFAULT_LIMITS, Limits
+from openrun.core.near import quoted
 from openrun.core.types import DEFAULT_PORT, ERROR_PORT, JoinMode, Json
 from openrun.definition.draft import Draft, body_document, edge_port
 from openrun.definition.faults import Faults
 from openrun.definition.loops import count_loops
-from openrun.definition.near import quoted
 from openrun.definition.reader import draft_of
 from openrun.definition.template import Load
 from openrun.definition.undisturbed import undisturbed
@@ -163,11 +163,14 @@ class Checker:
         if not self.faults.take("bodies", 1, pointer):
             return
         faults = self.faults.below(pointer, step.id)
-        draft = draft_of(body_document(body), self.catalog, faults)
-        if draft is None or faults.any_here:
+        inner = self.draft.body_at(at, self.catalog)
+        if inner is None:
+            inner = draft_of(body_document(body), self.catalog, faults)
+        elif not _take(inner, faults):
             return
-        kept = self.draft.bodies.get(at)
-        inner = self.draft.bodies[at] = draft if kept is None else kept
+        if inner is None or faults.any_here:
+            return
+        self.draft.bodies[at] = (self.catalog, inner)
         Checker(
             inner,
             self.catalog,
@@ -240,11 +243,7 @@ class Checker:
 
 def _fits(draft: Draft, faults: Faults) -> bool:
     """Whether there is not too much of anything; found out before any template or pattern is parsed."""
-    taken = [
-        faults.take("steps", len(draft.steps)),
-        faults.take("edges", len(draft.edges), "/edges"),
-        faults.take("triggers", sum(step.is_trigger for step in draft.steps)),
-    ]
+    fits = _take(draft, faults)
     limits = faults.limits
     load = Load()
     for value in _templated(draft):
@@ -263,6 +262,16 @@ def _fits(draft: Draft, faults: Faults) -> bool:
         )
         faults.add("TOO_MANY_PATTERNS", message, "/steps")
         return False
+    return fits
+
+
+def _take(draft: Draft, faults: Faults) -> bool:
+    """Count what a draft has; reading a body counts it, too."""
+    taken = [
+        faults.take("steps", len(draft.steps)),
+        faults.take("edges", len(draft.edges), "/edges"),
+        faults.take("triggers", sum(step.is_trigger for step in draft.steps)),
+    ]
     return all(taken)
 
 

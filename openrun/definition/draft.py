@@ -9,6 +9,7 @@ from typing import Any
 from openrun.core.types import DEFAULT_PORT, SUCCESS_PORT, Json, OnFailure
 from openrun.definition.template import Templates
 from openrun.steps.base import Step
+from openrun.steps.catalog import StepCatalog
 
 SCHEMA_URL = "https://openrun.dev/schemas/flow/v1.json"
 
@@ -41,7 +42,12 @@ class Draft:
     edges: list[Edge] = field(default_factory=list)
     extensions: dict[str, Any] = field(default_factory=dict)
     templates: Templates = field(default_factory=Templates, compare=False, repr=False)
-    bodies: "dict[int, Draft]" = field(default_factory=dict, compare=False, repr=False)
+    bodies: "dict[int, tuple[StepCatalog, Draft]]" = field(default_factory=dict, compare=False, repr=False)
+
+    def body_at(self, at: int, catalog: StepCatalog) -> "Draft | None":
+        """The draft of the body of a step, if it was read with this catalogue."""
+        kept = self.bodies.get(at)
+        return kept[1] if kept is not None and kept[0] is catalog else None
 
 
 def slug(name: str) -> str:

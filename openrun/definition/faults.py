@@ -9,7 +9,7 @@ from typing import Literal
 
 from openrun.core.errors import ValidationError
 from openrun.core.limits import DEFAULT_LIMITS, Limits
-from openrun.definition.near import did_you_mean, effort
+from openrun.core.near import did_you_mean, effort
 
 _SUGGESTING = 1_000_000
 """Most characters times characters that all suggestions for one document compare."""

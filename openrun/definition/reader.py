@@ -13,12 +13,12 @@ from pydantic import ValidationError as PydanticError
 from openrun.core.durations import Seconds
 from openrun.core.errors import InvalidFlow, JsonError, ValidationError
 from openrun.core.limits import DEFAULT_LIMITS, Limits
+from openrun.core.near import LONGEST, quoted
 from openrun.core.strict_json import TOO_LARGE, decode
 from openrun.core.types import DEFAULT_PORT, Json, OnFailure
 from openrun.definition.crowd import crowded
 from openrun.definition.draft import Draft, Edge
 from openrun.definition.faults import Faults
-from openrun.definition.near import LONGEST, quoted
 from openrun.definition.undisturbed import undisturbed
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog

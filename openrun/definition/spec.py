@@ -33,13 +33,14 @@ def graph_spec(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT_LIMI
 
 def body_draft(draft: Draft, at: int, catalog: StepCatalog, limits: Limits) -> Draft | None:
     """The draft of the body of a step, read now if it has not been."""
-    kept = draft.bodies.get(at)
+    kept = draft.body_at(at, catalog)
     if kept is not None:
         return kept
     body = draft.steps[at].body()
     if body is None:
         return None
-    inner = draft.bodies[at] = read_document(body_document(body), catalog, limits)
+    inner = read_document(body_document(body), catalog, limits)
+    draft.bodies[at] = (catalog, inner)
     return inner
 
 

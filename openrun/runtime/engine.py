@@ -10,10 +10,10 @@ from openrun.core.events import Fact, Failure, FlowCompleted, FlowStarted, Shown
 from openrun.core.explain import Explanation, explain
 from openrun.core.graph import Graph
 from openrun.core.limits import DEFAULT_LIMITS, Limits
+from openrun.core.near import did_you_mean
 from openrun.core.state import check_key
 from openrun.core.strict_json import plain
 from openrun.core.types import Json, RunStatus
-from openrun.definition.near import did_you_mean
 from openrun.definition.program import Program
 from openrun.net.address import AllowList
 from openrun.net.http import HttpClient
@@ -123,13 +123,14 @@ class Engine:
         targets = tuple(allow)
         if http is not None and targets:
             raise ValueError("give either `allow` or `http`: a client of your own has its targets already")
-        self._own_http = HttpClient(allow=AllowList.parse(targets)) if http is None else None
+        self._http = http or HttpClient(allow=AllowList.parse(targets))
+        self._closes_http = http is None
         self._running: set[asyncio.Task[FlowCompleted]] = set()
         known = dict(secrets or {})
         self._around = Surroundings(
             clock=self.clock,
             limits=limits,
-            http=http or self._own_http,
+            http=self._http,
             new_run_id=new_run_id,
             secret_roots={"secrets": known} if known else {},
             redact=Redactor(known).error,
@@ -151,8 +152,8 @@ class Engine:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running)
-        if self._own_http is not None:
-            await self._own_http.close()
+        if self._closes_http:
+            await self._http.close()
 
     def add_flow(self, flow: Compilable) -> Program:
         """Make a flow known under its id, for subflows. Raises `InvalidFlow` with all its faults."""

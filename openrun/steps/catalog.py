@@ -3,12 +3,12 @@
 import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, Self
 
 from openrun.core.errors import OpenRunError
+from openrun.core.near import did_you_mean
 from openrun.core.types import StepType
 from openrun.steps.base import Step
 from openrun.steps.execution.conditional import StepConditional
@@ -38,8 +38,7 @@ class UnknownStepType(OpenRunError, KeyError):
     def __init__(self, key: str, known: Iterable[str]) -> None:
         super().__init__(key)
         self.key = key
-        near = get_close_matches(key, list(known), n=1)
-        self.hint = f"did you mean {near[0]!r}?" if near else None
+        self.hint = did_you_mean(key, known)
 
     def __str__(self) -> str:
         hint = f"; {self.hint}" if self.hint else ""

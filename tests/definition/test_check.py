@@ -372,6 +372,15 @@ def test_what_bodies_hold_counts_as_the_documents() -> None:
     assert told(check(flow._draft, flow.catalog, limits=Limits(document_bodies=0))) == {("TOO_MANY", BODY)}
 
 
+def test_a_body_that_was_read_before_is_still_counted() -> None:
+    flow = Flow.from_dict(document([each("f", [transform("a"), transform("b")], [edge("a", "b")])]))
+    assert flow.errors() == []
+    assert told(check(flow._draft, flow.catalog, limits=Limits(document_steps=3))) == {
+        ("TOO_MANY", f"{BODY}/steps")
+    }
+    assert flow.errors() == []
+
+
 def test_a_body_may_be_a_flow_of_python() -> None:
     body = Flow("body")
     body.add_step(StepTransform(id="a", config={"value": "<<item>>"}))

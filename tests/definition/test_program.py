@@ -9,9 +9,12 @@ from openrun import (
     PermanentError,
     StateContainer,
     Step,
+    StepCatalog,
     StepConfig,
     StepContext,
+    StepForeach,
     StepRunResult,
+    TriggerManual,
 )
 from openrun.core.errors import TemplateError
 from openrun.core.interpolation import Reader
@@ -109,12 +112,19 @@ def test_templates_are_parsed_once_and_bodies_read_once() -> None:
     assert flow.errors() == []
     draft = flow._draft
     parsed = dict(draft.templates._parsed)
-    inner = draft.bodies[2]
+    inner = draft.body_at(2, flow.catalog)
     flow.program()
     flow.warnings()
     assert draft.templates._parsed == parsed
-    assert draft.bodies[2] is inner
     assert body_draft(draft, 2, flow.catalog, DEFAULT_LIMITS) is inner
+
+
+def test_another_catalogue_reads_bodies_anew() -> None:
+    flow = Flow.from_dict(document([each("f", [transform("b", "<<item>>")])]))
+    assert flow.program() is not flow.program(StepCatalog.builtin())
+    assert flow._draft.body_at(1, flow.catalog) is None
+    with pytest.raises(InvalidFlow, match="there is no step type 'transform'"):
+        flow.program(StepCatalog({"foreach": StepForeach, "trigger_manual": TriggerManual}))
 
 
 def test_other_limits_parse_anew() -> None:

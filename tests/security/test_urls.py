@@ -88,13 +88,11 @@ async def outcome(
         flow.program()
     except InvalidFlow as error:
         return "refused", {fault.code for fault in error.errors}
-    async with Engine(allow=allow) as engine:
-        if lookup is not None:
-            await engine._http.close()
-            client = HttpClient(lookup=lookup)
-            engine._http = client
-            object.__setattr__(engine._around, "http", client)
+    http = HttpClient(lookup=lookup) if lookup is not None else None
+    async with Engine(allow=allow, http=http) as engine:
         run = await flow.execute(input={"body": body}, engine=engine)
+    if http is not None:
+        await http.close()
     return run.status.value, run.failures[0].error.code if run.failures else run.output
 
 

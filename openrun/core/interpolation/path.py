@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from openrun.core import kinds
 from openrun.core.errors import JsonError, TemplateError
 from openrun.core.interpolation.fault import FaultError, shorten, suggestion
 from openrun.core.interpolation.reader import MISSING, Reader
@@ -20,15 +21,6 @@ BRACKET = re.compile(
     r"""\[\s*+(?:(-?[0-9]{1,10})|("[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+'))\s*+\]""",
     re.DOTALL,
 )
-_KINDS = {
-    type(None): "null",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    str: "text",
-    list: "a list",
-    dict: "an object",
-}
 
 
 class Step(NamedTuple):
@@ -77,7 +69,8 @@ def down(value: Json, steps: tuple[Step, ...]) -> Json:
 
 
 def kind_of(value: Json) -> str:
-    return "missing" if value is MISSING else _KINDS[type(value)]
+    """The word for what a value is, or that there is none."""
+    return "missing" if value is MISSING else kinds.kind_of(value)
 
 
 def named_step(name: str) -> Step:

@@ -1,8 +1,8 @@
 """Comparing JSON values: by value and kind, never by how Python happens to see them."""
 
 from openrun.core.errors import PermanentError
+from openrun.core.kinds import kind_of
 from openrun.core.types import Json
-from openrun.steps.execution.kind import kind_of
 from openrun.steps.execution.pattern import found
 
 

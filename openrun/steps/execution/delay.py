@@ -29,7 +29,10 @@ class StepDelayConfig(StepConfig):
     seconds: Duration | None = Field(
         default=None, ge=0, le=LONGEST, description="How long to wait; up to 366 days.", examples=[5, "5m"]
     )
-    until: Annotated[datetime | str, kept_as(Annotated[datetime, AwareDatetime]), BeforeValidator(_no_number)] | None = Field(
+    until: (
+        Annotated[datetime | str, kept_as(Annotated[datetime, AwareDatetime]), BeforeValidator(_no_number)]
+        | None
+    ) = Field(
         default=None,
         description="The instant to wait for, with a time zone; one in the past is no wait.",
         examples=["2030-01-31T09:00:00Z", "{{body.remind_at}}"],

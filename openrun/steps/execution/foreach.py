@@ -6,12 +6,12 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from openrun.core.errors import PermanentError
 from openrun.core.interpolation import has_template
+from openrun.core.kinds import kind_of
 from openrun.core.limits import DEFAULT_LIMITS
 from openrun.core.results import ItemFailure, ItemsWake, StepRunResult, WaitForChildren, WaitForItems
 from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, Json, OnItemError, StepType
 from openrun.steps.base import ID_PATTERN, Step, StepConfig, StepInfo
-from openrun.steps.execution.kind import kind_of
 from openrun.steps.spelling import AnyOnItemError, OrTemplate, kept_as
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from openrun.core.errors import JsonError, PermanentError
+from openrun.core.kinds import kind_of
 from openrun.core.strict_json import plain
 from openrun.core.types import Json
-from openrun.steps.execution.kind import kind_of
 
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"

@@ -1,9 +1,9 @@
 """What a trigger hands to a run: known keys only, each of its type, none missing."""
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 
 from openrun.core.errors import PermanentError
+from openrun.core.near import did_you_mean, quoted
 from openrun.core.types import Json
 
 REQUEST_KEYS = ("body", "query", "path", "headers", "method")
@@ -26,9 +26,8 @@ def check_keys(given: Mapping[str, Json], known: Collection[str]) -> None:
     """Raises PermanentError (INVALID_INPUT) for a key that the payload does not have."""
     for key in given:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
-            raise _invalid(f"the payload of this trigger has no key {key[:80]!r}; {hint}")
+            hint = did_you_mean(key, known)
+            raise _invalid(f"the payload of this trigger has no key {quoted(key)}; {hint}")
 
 
 def text(given: Mapping[str, Json], key: str) -> str | None:

@@ -1,13 +1,13 @@
 """A run per tick of a clock."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Annotated, ClassVar, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
 from openrun.core.limits import DEFAULT_LIMITS
+from openrun.core.near import did_you_mean
 from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, Json, StepType
@@ -24,8 +24,7 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        near = get_close_matches(name, available_timezones(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "write an IANA name such as 'Europe/Berlin'"
+        hint = did_you_mean(name, available_timezones()) or "write an IANA name such as 'Europe/Berlin'"
         raise ValueError(f"there is no time zone {name!r}; {hint}") from None
     return name
 

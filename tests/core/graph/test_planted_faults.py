@@ -148,7 +148,7 @@ def a_join_in_a_token_frame_does_not_look_outward(patch: pytest.MonkeyPatch) -> 
     ends_batch,
 )
 def every_edge_counts_as_the_tokens_own(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(router, "_is_own", lambda _frame, _link: True)
+    patch.setattr(router, "is_own", lambda _frame, _link: True)
 
 
 @caught_by(loops.test_an_exit_that_never_fired_dies_once_when_the_loop_is_quiet, ends_batch)
@@ -160,9 +160,9 @@ def exits_do_not_die_when_a_loop_is_quiet(patch: pytest.MonkeyPatch) -> None:
 def an_exit_fires_once(patch: pytest.MonkeyPatch) -> None:
     leave = Router._leave
 
-    def once(self: Router, around: Round, link: Link, state: int, mask: int) -> None:
-        if link.index not in around.fired:
-            leave(self, around, link, state, mask)
+    def once(self: Router, frame: Frame, link: Link, state: int, mask: int) -> None:
+        if frame.round is None or link.index not in frame.round.fired:
+            leave(self, frame, link, state, mask)
 
     patch.setattr(Router, "_leave", once)
 
@@ -183,7 +183,7 @@ def the_least_reason_of_a_dead_exit_wins(patch: pytest.MonkeyPatch) -> None:
     def least(known: tuple[int, int] | None, state: int, mask: int) -> tuple[int, int]:
         return (state, mask) if known is None or not known[0] else (min(known[0], state or SKIPPED), mask)
 
-    patch.setattr(router, "_worse", least)
+    patch.setattr(router, "worse", least)
 
 
 @caught_by(loops.test_joins_inside_are_fresh_in_each_iteration, loop_order_batch)
@@ -218,7 +218,7 @@ def losers_are_not_cancelled(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(stopping.test_steps_on_a_losers_branch_do_not_start_afterwards)
 def losers_are_not_barred(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(router, "_barred", lambda _frame, _step: False)
+    patch.setattr(router, "is_barred", lambda _frame, _step: False)
 
 
 @caught_by(

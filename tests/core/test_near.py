@@ -1,6 +1,6 @@
 from openrun.core.limits import Limits
+from openrun.core.near import did_you_mean, effort, quoted
 from openrun.definition.faults import Faults
-from openrun.definition.near import did_you_mean, effort, quoted
 
 
 def test_the_nearest_name_is_suggested() -> None:
