@@ -86,7 +86,7 @@ class _VirtualTimer:
 class Call:
     """One attempt at a scripted step: the config as rendered, and what it read."""
 
-    config: StepConfig
+    config: Any
     state: dict[str, Any]
     attempt: int
 

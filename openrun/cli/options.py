@@ -55,6 +55,14 @@ class RunOptions:
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help="Private target that requests may reach; repeatable."),
     ] = None
+    secrets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--secret",
+            metavar="NAME=env:VARIABLE|file:PATH",
+            help="Secret that requests may name as <<secrets.NAME>>, and where its value is found; repeatable.",
+        ),
+    ] = None
     modules: ModuleNames = None
     as_json: AsJson = False
 
@@ -67,6 +75,7 @@ class RunOptions:
             ("--set", self.state),
             ("--flows", self.flows),
             ("--allow", self.allow),
+            ("--secret", self.secrets),
             ("--module", self.modules),
         ):
             for value in values or []:

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openrun.cli.interrupts import Interrupts
@@ -14,12 +14,14 @@ from openrun.cli.modules import catalog_with
 from openrun.cli.options import RunOptions
 from openrun.cli.payload import read_input, read_state
 from openrun.cli.refusal import ExitCode, Faulty, Refusal
+from openrun.cli.secret import read_secrets
 from openrun.cli.source import STDIN, load_flow
-from openrun.cli.view import View
+from openrun.cli.view import MaskedView, View
 from openrun.core.errors import InvalidFlow, OpenRunError
 from openrun.flow import Flow, FlowRun
 from openrun.net.address import AllowList
 from openrun.runtime.engine import Engine, Run, prepare
+from openrun.runtime.secrets import Redactor
 from openrun.steps.catalog import StepCatalog
 
 _PATIENCE = 1.0
@@ -33,6 +35,7 @@ class Session:
     catalog: StepCatalog
     flows: Sequence[Flow]
     allow: Sequence[str]
+    secrets: Mapping[str, str] = field(repr=False)
     trigger: str | None
     payload: dict[str, Any]
     state: dict[str, Any]
@@ -60,6 +63,7 @@ class Session:
             catalog=catalog,
             flows=flows,
             allow=allow,
+            secrets=read_secrets(options.secrets or ()),
             trigger=options.trigger,
             payload=read_input(options.payload),
             state=read_state(options.state or ()),
@@ -84,13 +88,16 @@ class Session:
 
     async def run(self, view: View, interrupts: Interrupts) -> Run:
         """Run the flow and show it. Raises OSError, once the run is cancelled, when nobody reads any more."""
-        async with Engine(catalog=self.catalog, flows=self.flows, allow=self.allow) as engine:
+        redactor = Redactor(self.secrets)
+        async with Engine(
+            catalog=self.catalog, flows=self.flows, allow=self.allow, secrets=self.secrets
+        ) as engine:
             run = self.flow.run(self.trigger, self.state, input=self.payload, engine=engine)
             interrupts.cancels(run.cancel)
             animation = asyncio.create_task(view.animate())
             try:
-                await _watch(run, view)
-                return await run.finished()
+                await _watch(run, MaskedView(view, redactor) if self.secrets else view)
+                return masked(await run.finished(), redactor)
             finally:
                 interrupts.cancels_nothing()
                 animation.cancel()
@@ -117,6 +124,17 @@ def see_through(session: Session, view: View, conclude: Callable[[Run], ExitCode
 
     with Interrupts() as interrupts:
         return asyncio.run(whole(interrupts))
+
+
+def masked(run: Run, redactor: Redactor) -> Run:
+    """The run as it may be shown: no secret is in its data."""
+    return replace(
+        run,
+        output=redactor.masked(run.output),
+        state=redactor.masked(dict(run.state)),
+        failures=redactor.masked(run.failures),
+        events=redactor.masked(run.events),
+    )
 
 
 async def _watch(run: FlowRun, view: View) -> None:

@@ -15,6 +15,7 @@ from openrun.cli.screen import Screen
 from openrun.cli.text import clean, safe_json, ticking, took
 from openrun.cli.wording import in_words
 from openrun.core.events import FlowStarted, Shown, StepEvent, encode_event
+from openrun.runtime.secrets import Redactor
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAME_SECONDS = 0.08
@@ -156,6 +157,23 @@ class LiveView:
             _duration(time, is_under_way=mark.is_under_way),
             Text(row.words(now), words),
         )
+
+
+class MaskedView:
+    """Another view, shown events in which secrets are masked, those included that a server sends back."""
+
+    def __init__(self, view: View, redactor: Redactor) -> None:
+        self._view = view
+        self._redactor = redactor
+
+    def show(self, event: Shown) -> None:
+        self._view.show(self._redactor.masked(event))
+
+    async def animate(self) -> None:
+        await self._view.animate()
+
+    def close(self) -> None:
+        self._view.close()
 
 
 def view_for(screen: Screen, name: str, step_ids: Iterable[str], *, as_json: bool) -> View:

@@ -8,6 +8,7 @@ from typing import Any
 from openrun.core.strict_json import canonical
 from openrun.core.types import DEFAULT_PORT, Json, OnFailure
 from openrun.definition.draft import SCHEMA_URL, Draft, Edge, slug
+from openrun.definition.undisturbed import undisturbed
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 
@@ -18,6 +19,7 @@ _SET_FIELDS = frozenset(_STEP_FIELDS)
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
 
 
+@undisturbed
 def write_document(draft: Draft, catalog: StepCatalog) -> dict[str, Json]:
     """The document of a draft; equal drafts give equal documents."""
     document: dict[str, Json] = {
@@ -39,6 +41,7 @@ def write_document(draft: Draft, catalog: StepCatalog) -> dict[str, Json]:
     return document
 
 
+@undisturbed
 def document_text(document: Json) -> str:
     """The document as people read it: two spaces of indent, a line's end at the end."""
     text = StringIO()

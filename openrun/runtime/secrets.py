@@ -1,15 +1,23 @@
 """Keeping secrets out of what is recorded and shown."""
 
 from collections.abc import Mapping
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 import msgspec
 
 from openrun.core.errors import ErrorObject
 
+T = TypeVar("T")
+
 _MASK = "***"
 _SHORTEST = 4
 """Shorter values would mask innocent text."""
+_DATA = frozenset(
+    {"input", "state", "patch", "output", "data", "details", "message", "code", "items", "inputs", "results"}
+    | {"reason", "result", "error", "failures", "wait"}
+)
+"""Fields of events, and of what is in them, that hold what a flow made; the rest are names and numbers."""
 
 
 class Redactor:
@@ -46,3 +54,17 @@ class Redactor:
         if isinstance(value, list):
             return [self._data(each) for each in value]
         return value
+
+    def masked(self, value: T) -> T:
+        """The value without secrets in its data; names and numbers of facts stay what they are."""
+        return self._masked(value) if self._values else value
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, msgspec.Struct):
+            given = {name: getattr(value, name) for name in _DATA & set(value.__struct_fields__)}
+            return msgspec.structs.replace(
+                value, **{name: self._masked(each) for name, each in given.items()}
+            )
+        if isinstance(value, tuple):
+            return tuple(map(self._masked, value))
+        return value if isinstance(value, Enum) else self._data(value)

@@ -91,7 +91,8 @@ class Step(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    type: str = Field(default="", exclude=True, repr=False)
+    # Any, for subclasses narrow it, which checkers allow for no other type of a field.
+    type: Any = Field(default="", exclude=True, repr=False)
     ports: Any = Field(default=(DEFAULT_PORT,), exclude=True, repr=False)
     """Output ports; `error` is on every step and never listed."""
 
@@ -102,7 +103,10 @@ class Step(BaseModel):
         examples=["fetch"],
     )
     name: str | None = Field(default=None, description="A title for people.", examples=["Fetch the user"])
-    config: StepConfig = Field(default_factory=StepConfig, description="What the step does; see its type.")
+    # Subclasses say which; a step without a config of its own is given none, says `init` to type checkers.
+    config: Annotated[Any, kept_as(StepConfig)] = Field(
+        default_factory=StepConfig, init=False, description="What the step does; see its type."
+    )
     join_mode: AnyJoinMode = Field(
         default=JoinMode.NO_WAIT,
         description="When a step with several inbound edges runs.",
@@ -218,8 +222,8 @@ class Step(BaseModel):
     @classmethod
     def config_model(cls) -> ConfigModel:
         """The class of its config."""
-        model: ConfigModel = cls.model_fields["config"].annotation  # type: ignore[assignment]
-        return model
+        model: Any = cls.model_fields["config"].annotation
+        return StepConfig if model is Any else model
 
     def __rshift__(self, other: "Step | Path") -> "Path":
         return Path.of(self) >> other

@@ -53,6 +53,7 @@ def test_every_command_and_every_option_is_on_the_page(command: object) -> None:
             "--set",
             "--flows",
             "--allow",
+            "--secret",
             "--module",
             "--json",
             "--events",

@@ -202,3 +202,15 @@ def test_the_name_gives_the_id() -> None:
 def test_the_default_port_is_not_written(port: str | None) -> None:
     written = Flow.from_dict(document([transform("a")], [edge("start", "a", port)])).to_dict()
     assert written["edges"] == [{"source": "start", "target": "a"}]
+
+
+@pytest.mark.parametrize("retry", [3, {}, {"max_attempts": 3}, {"strategy": "exponential"}])
+def test_three_attempts_are_written_as_three_attempts(retry: Any) -> None:
+    flow = Flow.from_dict(document([transform("a", 1, retry=retry)]))
+    assert flow.to_dict()["steps"][1]["retry"] == {"max_attempts": 3}
+    assert flow.version == Flow.from_json(flow.to_json()).version
+
+
+def test_a_policy_begins_with_its_attempts() -> None:
+    flow = Flow.from_dict(document([transform("a", 1, retry={"base_ms": 5})]))
+    assert list(flow.to_dict()["steps"][1]["retry"].items()) == [("max_attempts", 3), ("base_ms", 5)]

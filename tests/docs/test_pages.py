@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from openrun import Flow
+from tests.docs.api import Api
 from tests.docs.blocks import ROOT, Block, anchors_of, blocks_of, links_of, run_python
 
+README = ROOT / "README.md"
 PAGES = [
-    ROOT / "README.md",
+    README,
     *sorted(page for page in ROOT.glob("docs/*.md") if page.name != "cli.md"),
     *sorted(ROOT.glob("docs/decisions/*.md")),
 ]
@@ -100,15 +102,30 @@ def check_targets(block: Block, targets: list[str]) -> None:
         assert f"\n{target}:" in makefile, f"{block}: the Makefile has no target {target!r}"
 
 
-@pytest.mark.usefixtures("api")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_the_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder in which a page is worked through."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+
+
+def read(page: Path) -> None:
     reader = Reader()
     for block in blocks_of(page):
         reader.read(block)
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_readme_does_what_it_says(api: Api) -> None:
+    read(README)
+    assert api.asked == ["GET /users/7"] * 2
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_page_does_what_it_says(page: Path) -> None:
+    read(page)
 
 
 def test_blocks_have_a_language_and_nearly_all_of_them_run() -> None:

@@ -6,6 +6,7 @@ from aiohttp.test_utils import TestServer
 
 from openrun import Engine, InvalidFlow, StepRequest, StepSetState
 from openrun.core.events import encode_event
+from openrun.steps.execution.auth import BasicAuth, BearerAuth
 from openrun.steps.execution.request import StepRequestConfig
 from openrun.steps.execution.set_state import StepSetStateConfig
 from tests.runtime.steps import flow_of
@@ -46,6 +47,41 @@ async def test_a_secret_in_an_address_that_cannot_be_reached_is_masked_in_the_er
         run = await flow_of(StepRequest(config=config)).execute(engine=engine)
     assert CANARY not in repr(run.events)
     assert "***" in run.failures[0].error.message
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent"),
+    [
+        (BearerAuth(bearer="<<secrets.api>>"), f"Bearer {CANARY}"),
+        ({"bearer": "<<secrets.api>>"}, f"Bearer {CANARY}"),
+        (
+            BasicAuth(username="shop", password="<<secrets.api>>"),
+            BasicAuth(username="shop", password=CANARY).header(),
+        ),
+    ],
+)
+async def test_a_secret_in_an_auth_is_sent_however_the_auth_is_written(
+    auth: BearerAuth | BasicAuth | dict[str, str], sent: str
+) -> None:
+    seen: list[str] = []
+    server = await serve(200, seen)
+    config = StepRequestConfig(url=f"http://127.0.0.1:{server.port}/", auth=auth)
+    async with Engine(allow=[f"127.0.0.1:{server.port}"], secrets={"api": CANARY}) as engine:
+        await flow_of(StepRequest(config=config)).execute(engine=engine)
+    await server.close()
+    assert seen == [sent]
+
+
+async def test_an_auth_whose_value_reads_like_a_template_is_sent_as_it_is() -> None:
+    seen: list[str] = []
+    server = await serve(200, seen)
+    config = StepRequestConfig(
+        url=f"http://127.0.0.1:{server.port}/", auth=BearerAuth(bearer="<<secrets.api>>")
+    )
+    async with Engine(allow=[f"127.0.0.1:{server.port}"], secrets={"api": "<<x>>"}) as engine:
+        await flow_of(StepRequest(config=config)).execute(engine=engine)
+    await server.close()
+    assert seen == ["Bearer <<x>>"]
 
 
 def test_a_secret_where_none_is_accepted_is_refused_before_the_run() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-import openrun.schemas
 from openrun.schemas.__main__ import HERE, files, main
 
 ROOT = Path(__file__).parents[2]
@@ -32,11 +31,16 @@ def test_the_schemas_are_a_room_of_their_own_at_the_root() -> None:
     assert link.readlink() == Path("openrun/schemas")
 
 
-def test_importing_the_package_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_args: object, **_options: object) -> None:
-        raise AssertionError
+def test_it_is_run_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    written: dict[str, str] = {}
 
-    monkeypatch.setattr(Path, "write_text", refuse)
+    def keep(path: Path, text: str, **_options: str) -> None:
+        written[path.name] = text
+
+    monkeypatch.setattr(Path, "write_text", keep)
     monkeypatch.delitem(sys.modules, "openrun.schemas.__main__")
-    runpy.run_module("openrun.schemas.__main__", run_name="not_main")
-    assert openrun.schemas.__all__ == ["down_converted", "event_schema", "flow_schema"]
+    runpy.run_module("openrun.schemas.__main__", run_name="imported")
+    assert written == {}
+    runpy.run_module("openrun.schemas", run_name="__main__")
+    assert written == files()
+    assert capsys.readouterr().out

@@ -1,13 +1,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft7Validator, Draft202012Validator
+from pydantic import BaseModel, Field
 
-from openrun import Flow, StepCatalog, step
+from openrun import Flow, Step, StepCatalog, StepConfig, step
 from openrun.core.types import Json
 from openrun.schemas import down_converted, flow_schema
 from tests.definition.flows import flows
@@ -208,3 +209,45 @@ def test_custom_steps_are_part_of_the_schema_of_their_catalogue() -> None:
     assert not is_valid(document([{"id": "s", "type": "ship", "config": {"weights": [1]}}]))
     about = schema["$defs"]["step.ship"]
     assert about["description"] == "Ships parcels."
+
+
+class Parcel(BaseModel):
+    """Holds other parcels."""
+
+    weight: int = Field(description="In grams.", examples=[500])
+    inside: "list[Parcel]" = Field(default=[], description="What it holds.", examples=[[]])
+
+
+class PackConfig(StepConfig):
+    static_fields: ClassVar[frozenset[str]] = frozenset({"sample"})
+
+    first: Parcel = Field(description="One.", examples=[{"weight": 1}])
+    second: Parcel | None = Field(default=None, description="Another.", examples=[{"weight": 2}])
+    sample: Parcel | None = Field(default=None, description="As it is.", examples=[{"weight": 3}])
+
+
+class Pack(Step):
+    """Packs."""
+
+    config: PackConfig = Field(description="What to pack.")
+
+
+def test_a_model_of_a_config_is_defined_once_with_templates_and_once_without() -> None:
+    catalog = StepCatalog.builtin()
+    catalog.add("pack", Pack)
+    schema = flow_schema(catalog)
+    Draft202012Validator.check_schema(schema)
+    assert {name for name in schema["$defs"] if name.startswith("pack.")} == {
+        "pack.Parcel",
+        "pack.Parcel.template",
+    }
+
+    def taken(**config: Json) -> bool:
+        return is_valid(document([{"id": "s", "type": "pack", "config": config}]), schema)
+
+    deep = {"weight": 1, "inside": [{"weight": "<<body.weight>>", "inside": "<<body.inside>>"}]}
+    assert taken(first=deep, second=deep)
+    assert taken(first="<<body.parcel>>", sample={"weight": 1, "inside": [{"weight": 2}]})
+    assert not taken(first={"weight": 1, "inside": [{"weight": "heavy"}]})
+    assert not taken(first={"weight": 1}, sample=deep)
+    assert not taken(first={"weight": 1}, sample="<<body.parcel>>")

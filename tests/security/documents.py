@@ -363,6 +363,7 @@ FIELDS: dict[str, Callable[[], str]] = {
         [{"id": f"t{at}", "type": "trigger_webhook", "config": {"path": "/a"}} for at in range(99)]
     ),
     "a long URL": lambda: fan([request("r", "https://example.com/" + "\u00e4" * 3_500_000)]),
+    "a long host": lambda: fan([request("r", "https://" + "\u00e4" * 1_000_000 + "/")]),
     "names that Python has": lambda: fan(
         [
             transform(

@@ -21,6 +21,7 @@ STAGES_OF_A_VALIDATION = ("read", "validated", "advised")
 # What takes too long elsewhere, until it no longer does.
 KNOWN = {
     "a finally step after 10,000": "core.graph._protected costs steps times steps",
+    "a long host": "net.url has yarl encode a host of any length",
     "a hub": "cli.rails draws every open edge in every row",
 }
 REFUSED = {
@@ -100,11 +101,11 @@ def test_no_document_takes_over_two_seconds_or_128_mb(name: str, measured: dict[
         sum(done.get(stage, 0) for stage in stages)
         for stages in (STAGES_OF_A_DRAWING, STAGES_OF_A_VALIDATION)
     ]
+    seconds = [each + found.get("rest", 0) for each in seconds]
     if name in KNOWN and ("ended" in found or max(seconds) >= SECONDS):
         pytest.xfail(KNOWN[name])
     assert "ended" not in found, f"ended by signal {found['ended']}"
     assert max(seconds) < SECONDS
-    assert found["rest"] < SECONDS
     assert found["megabytes"] < MEGABYTES
 
 
@@ -115,7 +116,7 @@ def test_no_document_causes_an_import(name: str, measured: dict[str, Measured]) 
         for module in measured[name].get("imported", [])
         # Codecs, which Python loads when they are first used; and the data of time zones, until
         # steps.triggers.schedule asks for the names that there are before it opens one.
-        if not module.startswith(("encodings.", "tzdata", "importlib."))
+        if not module.startswith(("encodings.", "stringprep", "tzdata", "importlib."))
     ]
     assert imported == []
 

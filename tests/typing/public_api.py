@@ -229,11 +229,9 @@ class Parity(Step):
     async def run(
         self, state: StateContainer, config: MyStepConfig, context: StepContext
     ) -> StepRunResult | WaitUntil:
-        return (
-            StepRunResult.failure(self.id, config.message, code="ODD")
-            if state
-            else WaitUntil(until=context.now())
-        )
+        if config.message == "later":
+            return WaitUntil(until=context.now())
+        return StepRunResult.failure(self.id, config.message, code="ODD")
 
 
 @step
