@@ -5,6 +5,7 @@ column while they are open.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from openrun.cli.sketch import Node, Sketch, Stroke
 from openrun.cli.text import clean
@@ -74,11 +75,8 @@ class Rails:
 
 def draw(sketch: Sketch) -> Iterator[str]:
     """The lines of the drawing, bodies of foreach steps below it."""
-    rows = list(_rows(sketch))
+    rows = _narrow_rows(sketch) or [(_sign(sketch.nodes[at]), sketch.nodes[at]) for at in sketch.order]
     rails = max(len(rail) for rail, _node in rows)
-    if rails > 2 * _MOST_LANES:
-        rows = [(_sign(sketch.nodes[at]), sketch.nodes[at]) for at in sketch.order]
-        rails = 1
     names = _width(node.step_id for node in sketch.nodes)
     kinds = _width(node.kind for node in sketch.nodes)
     for rail, node in rows:
@@ -92,6 +90,14 @@ def draw(sketch: Sketch) -> Iterator[str]:
             yield ""
             yield f"each item of {clean(node.step_id)}:"
             yield from ("  " + line for line in draw(node.body))
+
+
+def _narrow_rows(sketch: Sketch) -> list[tuple[str, Node | None]]:
+    """The rows with their rails, or none at all where they would be too wide to read."""
+    if any(len(sketch.leaving(at)) > _MOST_LANES for at in sketch.order):
+        return []
+    rows = list(takewhile(lambda row: len(row[0]) <= 2 * _MOST_LANES, _rows(sketch)))
+    return rows if sum(node is not None for _rail, node in rows) == len(sketch.order) else []
 
 
 def _rows(sketch: Sketch) -> Iterator[tuple[str, Node | None]]:

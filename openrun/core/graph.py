@@ -303,14 +303,16 @@ def _protected(spec: GraphSpec, links: Sequence[Link]) -> frozenset[int]:
     if not marked:
         return frozenset()
     sources = _group(len(spec.steps), links)
-    found = {at for at in range(len(spec.steps)) if sources[at]} | marked
-    while True:
-        kept = {at for at in found if at in marked or all(k.source in found for k in sources[at])}
-        if kept == found:
-            break
-        found = kept
-    # A cycle that no marked step leads to supports itself in the fixed point; only what they reach counts.
     out = _group(len(spec.steps), links, by_target=False)
+    found = {at for at in range(len(spec.steps)) if sources[at]} | marked
+    # Each step is taken away once, and takes away with it what it leads to.
+    pending = [at for at in range(len(spec.steps)) if at not in found]
+    while pending:
+        for link in out[pending.pop()]:
+            if link.target in found and link.target not in marked:
+                found.discard(link.target)
+                pending.append(link.target)
+    # A cycle that no marked step leads to supports itself in the fixed point; only what they reach counts.
     return frozenset(found & _walk(marked, out, lambda _link: True))
 
 

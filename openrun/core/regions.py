@@ -22,24 +22,39 @@ class Region:
 
 
 def find_regions(size: int, pairs: Sequence[Pair]) -> tuple[Region, ...]:
-    """All regions of a graph of `size` steps, outer ones before those they hold."""
+    """All regions of a graph of `size` steps, outer ones before those they hold. Costs O(edges) per depth."""
+    into: list[list[int]] = [[] for _ in range(size)]
+    for source, target in pairs:
+        into[target].append(source)
     regions: list[Region] = []
     pending: list[tuple[Collection[int], list[Pair], int | None]] = [(range(size), list(pairs), None)]
     while pending:
         nodes, inner, parent = pending.pop()
-        for steps in _cycles(nodes, inner):
-            headers = _headers(steps, pairs)
-            region = Region(index=len(regions), parent=parent, steps=steps, headers=headers)
-            regions.append(region)
-            kept = [(s, t) for s, t in inner if s in steps and t in steps and t not in headers]
-            pending.append((sorted(steps), kept, region.index))
+        parts = [(steps, _headers(steps, into)) for steps in _cycles(nodes, inner)]
+        for (steps, headers), kept in zip(parts, _without_back_edges(parts, inner), strict=True):
+            regions.append(Region(index=len(regions), parent=parent, steps=steps, headers=headers))
+            pending.append((sorted(steps), kept, regions[-1].index))
     return tuple(regions)
 
 
-def _headers(steps: frozenset[int], pairs: Iterable[Pair]) -> tuple[int, ...]:
-    entered = {t for s, t in pairs if t in steps and s not in steps}
+def _headers(steps: frozenset[int], into: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    entered = sorted(step for step in steps if any(source not in steps for source in into[step]))
     # A cycle nobody enters never runs; its first step stands in so that the graph stays well formed.
-    return tuple(sorted(entered)) or (min(steps),)
+    return tuple(entered) or (min(steps),)
+
+
+def _without_back_edges(
+    parts: Sequence[tuple[frozenset[int], tuple[int, ...]]], inner: Iterable[Pair]
+) -> list[list[Pair]]:
+    """The edges inside each part, but those into its headers."""
+    home = {step: at for at, (steps, _headers) in enumerate(parts) for step in steps}
+    heads = {header for _steps, headers in parts for header in headers}
+    kept: list[list[Pair]] = [[] for _ in parts]
+    for source, target in inner:
+        at = home.get(source)
+        if at is not None and home.get(target) == at and target not in heads:
+            kept[at].append((source, target))
+    return kept
 
 
 def _cycles(nodes: Collection[int], pairs: Iterable[Pair]) -> list[frozenset[int]]:

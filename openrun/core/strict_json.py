@@ -154,6 +154,9 @@ def _check_shape(text: str, max_depth: int, max_nodes: int) -> None:
     openers = text.count("[") + text.count("{")
     if openers <= max_depth and openers + text.count(",") < max_nodes:
         return
+    # A value has two strings at most, its key and itself; more than that need not be taken apart to be refused.
+    if text.count('"') - text.count('\\"') > 4 * max_nodes + 2:
+        raise JsonError(f"more than {max_nodes:,} values", code=TOO_LARGE)
     bare = _STRING.sub('"', text)
     openers = bare.count("[") + bare.count("{")
     if 1 + openers + bare.count(",") - len(_EMPTY.findall(bare)) > max_nodes:

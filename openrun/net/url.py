@@ -11,6 +11,9 @@ from openrun.net.address import is_host
 Query = Mapping[str, str | int | float | Sequence[str | int | float]]
 """Query parameters to add to a URL; a sequence repeats its parameter."""
 
+LONGEST = 32_768
+"""Characters of a URL; a host of a million takes seconds to encode."""
+
 # yarl drops newlines, tabs and lone surrogates, so that what is sent is not what was checked by eye.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -59,6 +62,8 @@ def shown(url: URL | str) -> str:
 
 
 def _parsed(text: str, place: str) -> URL:
+    if len(text) > LONGEST:
+        raise _invalid(place, f"it is longer than {LONGEST:,} characters")
     if _UNFIT.search(text):
         raise _invalid(place, "it contains a character that URLs cannot carry")
     try:
