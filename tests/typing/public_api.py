@@ -249,7 +249,7 @@ async def parity(number: int, state: StateContainer, context: StepContext) -> St
 MyStep(config=MyStepConfig(message="<<note>>"), retry=3)
 assert_type(lucky_number(id="lucky", who="<<body.name>>", retry=3, timeout="5s"), FunctionStep)
 assert_type(lucky_number.function("ada"), int)
-hook >> parity(number="<<body>>")["odd"] >> store
+flow.add(hook >> parity(number="<<body>>")["odd"] >> store)
 
 # -- errors ---------------------------------------------------------------------------------------
 
