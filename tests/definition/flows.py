@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from openrun import Flow, StepCatalog
-from openrun.core.types import EffectClass, JoinMode, Losers
+from openrun.core.types import RESERVED_ROOTS, EffectClass, JoinMode, Losers
 
 Part = dict[str, Any]
 
@@ -29,6 +29,7 @@ SCALARS = (
     | st.floats(allow_nan=False, allow_infinity=False)
 )
 KEYS = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
+STATE_KEYS = KEYS.filter(lambda key: key not in RESERVED_ROOTS)
 VALUES = st.recursive(
     SCALARS | TEXT | TEMPLATES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
@@ -43,7 +44,7 @@ def _config(key: str) -> st.SearchStrategy[Any]:
     shown = st.sampled_from(_EXAMPLES[key])
     made: dict[str, st.SearchStrategy[Any]] = {
         "transform": st.fixed_dictionaries({"value": VALUES}, optional={"key": KEYS}),
-        "set_state": st.fixed_dictionaries({"values": st.dictionaries(KEYS, VALUES)}),
+        "set_state": st.fixed_dictionaries({"values": st.dictionaries(STATE_KEYS, VALUES)}),
         "reply": st.fixed_dictionaries(
             {}, optional={"status": st.integers(100, 599) | REFERENCES, "body": VALUES}
         ),
