@@ -365,3 +365,14 @@ def test_the_greatest_float_is_a_number() -> None:
 
 def test_a_pointer_step_escapes_what_a_pointer_reserves() -> None:
     assert [pointer_token("a/b~c"), pointer_token(3)] == ["/a~1b~0c", "/3"]
+
+
+def test_more_strings_than_values_may_have_are_refused_before_they_are_taken_apart() -> None:
+    with pytest.raises(JsonError, match="more than 10 values") as caught:
+        decode('{"a":' * 70, max_nodes=10)
+    assert caught.value.code == "VALUE_TOO_LARGE"
+
+
+def test_quotes_inside_a_text_are_no_strings_of_their_own() -> None:
+    text = '["' + '\\"' * 100 + '",[],[],[]]'
+    assert decode(text, max_nodes=5) == ['"' * 100, [], [], []]
