@@ -1,5 +1,6 @@
 """What a step's run came to: a result, or something to wait for."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -27,10 +28,12 @@ class StepRunResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         output: Any = None,
         *,
         port: str | None = None,
-        ports: tuple[str, ...] | list[str] | None = None,
+        ports: Sequence[str] | None = None,
     ) -> Self:
         """A success that fires `port`, or all of `ports` (none is allowed); "default" when neither is given."""
         fired = _DEFAULT_PORTS if port is None else (port,)
+        if isinstance(ports, str):
+            ports = (ports,)
         return cls(
             status=StepRunStatus.SUCCESS,
             step_id=step_id,
@@ -42,7 +45,7 @@ class StepRunResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     def failure(
         cls,
         step_id: str | None = None,
-        error: str | ErrorObject | StepError = "the step failed",
+        error: str | ErrorObject | Exception = "the step failed",
         *,
         code: str = "STEP_FAILED",
         retryable: bool = False,
@@ -51,6 +54,11 @@ class StepRunResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """A failure; a retry policy tries again when it is `retryable`."""
         if isinstance(error, StepError):
             error = error.error
+        if isinstance(error, Exception):
+            name = type(error).__name__
+            error = ErrorObject(
+                code=code, message=f"{name}: {error}", retryable=retryable, type=name, details=details
+            )
         if isinstance(error, str):
             error = ErrorObject(code=code, message=error, retryable=retryable, details=details)
         return cls(status=StepRunStatus.ERROR, step_id=step_id, ports=(), error=error)

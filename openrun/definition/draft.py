@@ -1,5 +1,6 @@
 """A flow as it was written: settings, steps and edges, checked by nobody yet."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -51,9 +52,13 @@ class Draft:
 
 
 def slug(name: str) -> str:
-    """The name as an id: lower case, ASCII, words joined by hyphens, at most 64 characters."""
+    """The name as an id: lower case, ASCII, words joined by hyphens, at most 64 characters.
+
+    A name without a Latin letter or digit gets an id from its hash, so that two such names stay apart.
+    """
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9_]+", "-", ascii_name.lower()).strip("-")[:64].strip("-") or "flow"
+    words = re.sub(r"[^a-z0-9_]+", "-", ascii_name.lower()).strip("-")[:64].strip("-")
+    return words or f"flow-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def edge_port(port: str, ports: tuple[str, ...] | list[str]) -> str:

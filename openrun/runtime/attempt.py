@@ -84,7 +84,7 @@ def _plain_error(error: ErrorObject) -> ErrorObject:
 def _said(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001
         return "its message cannot be printed"
 
 
@@ -109,6 +109,12 @@ def own_cancellation(act: Activation) -> StepRunResult:
         message="the step raised CancelledError though nobody had cancelled it",
     )
     return StepRunResult.failure(act.spec.id, error)
+
+
+def broke_off(act: Activation) -> StepRunResult:
+    """The step's task ended without a result though nobody had stopped it."""
+    message = f"the task of step {act.spec.id!r} ended without a result, and nobody had stopped it"
+    return StepRunResult.failure(act.spec.id, message, code="STEP_BROKE_OFF")
 
 
 def timed_out(act: Activation, seconds: float, *, abandoned: bool) -> StepRunResult:

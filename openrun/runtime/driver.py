@@ -35,6 +35,7 @@ from openrun.definition.program import Program, StepPlan
 from openrun.runtime.attempt import (
     Attempted,
     NewContext,
+    broke_off,
     failure_from,
     own_cancellation,
     resume_step,
@@ -272,12 +273,15 @@ class Driver:
         self._limits.clear(act)
         context = self._contexts.pop(act, None) if self._contexts else None
         stopped = self._stopped.pop(act, None) if self._stopped else None
-        if attempted is not None:
-            self._concluded(act, attempted)
-        elif stopped == "timeout":
-            seconds = self._plan(act).timeout
+        if stopped == "timeout":
+            # Also when it swallowed its cancellation and came back with a result after all.
             abandoned = context is not None and context.abandoned
-            self._concluded(act, (timed_out(act, seconds, abandoned=abandoned), {}))
+            late = timed_out(act, self._plan(act).timeout, abandoned=abandoned)
+            self._concluded(act, (late, {}))
+        elif attempted is not None:
+            self._concluded(act, attempted)
+        elif stopped is None:
+            self._concluded(act, (broke_off(act), {}))
         else:
             self._record(self._facts.cancelled(act, self._now))
 

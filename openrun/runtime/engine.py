@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
-from openrun.core.errors import InvalidFlow, PermanentError, ValidationError
+from openrun.core.errors import InvalidFlow, OpenRunError, PermanentError, ValidationError
 from openrun.core.events import Fact, Failure, FlowCompleted, FlowStarted, Shown
 from openrun.core.explain import Explanation, explain
 from openrun.core.graph import Graph
@@ -24,6 +24,8 @@ from openrun.runtime.secrets import Redactor
 from openrun.runtime.surroundings import ChildRequest, Surroundings
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
+
+_CLOSE_GRACE = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +78,9 @@ class RunHandle:
         self.run_id = run_id
         self.task: asyncio.Task[FlowCompleted] = asyncio.get_running_loop().create_task(driver.drive())
 
-    def cancel(self, reason: str = "cancelled") -> None:
-        """Ask the run to stop; its steps marked always still run."""
-        self._driver.cancel(reason)
+    def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
+        """Ask the run to stop; its steps marked always still run unless `hard`."""
+        self._driver.cancel(reason, hard=hard)
 
     async def finished(self) -> Run:
         """Wait for the end of the run."""
@@ -125,7 +127,8 @@ class Engine:
             raise ValueError("give either `allow` or `http`: a client of your own has its targets already")
         self._http = http or HttpClient(allow=AllowList.parse(targets))
         self._closes_http = http is None
-        self._running: set[asyncio.Task[FlowCompleted]] = set()
+        self._running: set[RunHandle] = set()
+        self._closed = False
         known = dict(secrets or {})
         self._around = Surroundings(
             clock=self.clock,
@@ -147,22 +150,39 @@ class Engine:
         await self.close()
 
     async def close(self) -> None:
-        """Stop what still runs, and close the HTTP client unless it was given; closing twice is no act."""
-        for task in list(self._running):
+        """Cancel what still runs, and close the HTTP client unless it was given; closing twice is no act."""
+        self._closed = True
+        for handle in list(self._running):
+            handle.cancel("the engine was closed", hard=True)
+        tasks = {handle.task for handle in self._running}
+        _ended, stubborn = await asyncio.wait(tasks, timeout=_CLOSE_GRACE) if tasks else (tasks, tasks)
+        for task in stubborn:
             task.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
+        if stubborn:
+            await asyncio.wait(stubborn)
         if self._closes_http:
             await self._http.close()
 
     def add_flow(self, flow: Compilable) -> Program:
         """Make a flow known under its id, for subflows. Raises `InvalidFlow` with all its faults."""
         program = flow.program(self.catalog, self.limits)
-        self.flows[program.flow_id] = program
+        known = self.flows.setdefault(program.flow_id, program)
+        if known.version != program.version:
+            fault = ValidationError(
+                code="DUPLICATE_FLOW",
+                message=f"the engine has another flow of this id, named {known.name!r}",
+                hint="give one of them an `id` of its own",
+            )
+            raise InvalidFlow([fault], flow=program.flow_id)
         return program
 
     def start(self, program: Program, start: Start, show: Callable[[Shown], None]) -> RunHandle:
-        """Start a run; every event is handed to `show` as it happens."""
+        """Start a run; every event is handed to `show` as it happens.
+
+        Raises `OpenRunError` when the engine is closed.
+        """
+        if self._closed:
+            raise OpenRunError("the engine is closed; make a new one, or close it after its last run")
         run_id = start.run_id or self._around.new_run_id()
         started = FlowStarted(
             run_id=run_id,
@@ -176,8 +196,8 @@ class Engine:
             parent_run_id=start.parent_run_id,
         )
         handle = RunHandle(Driver(self._around, program, started, show, depth=start.depth), run_id)
-        self._running.add(handle.task)
-        handle.task.add_done_callback(self._running.discard)
+        self._running.add(handle)
+        handle.task.add_done_callback(lambda _task: self._running.discard(handle))
         return handle
 
     def _missing_flow(self, flow: str) -> str | None:
@@ -207,6 +227,11 @@ def prepare(
     initial state that cannot be.
     """
     chosen = choose_trigger(program, trigger)
+    if not isinstance(payload, Mapping):
+        raise PermanentError(
+            f"the input of a run is an object such as {{'body': ...}}, not {type(payload).__name__}",
+            code="INVALID_INPUT",
+        )
     given: dict[str, Json] = plain(dict(payload))
     for key in state:
         check_key(key)

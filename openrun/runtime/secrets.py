@@ -1,8 +1,10 @@
 """Keeping secrets out of what is recorded and shown."""
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -26,10 +28,11 @@ class Redactor:
     __slots__ = ("_values",)
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        # Longest first, so that a secret inside another leaves no rest of it.
-        self._values = sorted(
-            {each for each in secrets.values() if len(each) >= _SHORTEST}, key=len, reverse=True
-        )
+        values = {each for each in secrets.values() if len(each) >= _SHORTEST}
+        spelled = values | {quote(each, safe="") for each in values}
+        # Longest first, so that a secret inside another leaves no rest of it; in any case, as hosts are.
+        parts = map(re.escape, sorted(spelled, key=len, reverse=True))
+        self._values = re.compile("|".join(parts), re.IGNORECASE) if values else None
 
     def error(self, error: ErrorObject) -> ErrorObject:
         if not self._values:
@@ -42,9 +45,7 @@ class Redactor:
         )
 
     def _text(self, text: str) -> str:
-        for value in self._values:
-            text = text.replace(value, _MASK)
-        return text
+        return self._values.sub(_MASK, text) if self._values else text
 
     def _data(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -1,7 +1,8 @@
 """What a step is: a typed config, output ports, and an async `run`."""
 
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
@@ -165,6 +166,12 @@ class Step(BaseModel):
     """A success fires exactly one of its ports."""
     default_effect: ClassVar[EffectClass] = EffectClass.EXTERNAL
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not inspect.iscoroutinefunction(cls.run):
+            raise TypeError(f"{cls.__name__}.run must be `async def`; for a plain function there is @step")
+
     def named(self, step_id: str, extensions: Mapping[str, Json] | None = None) -> Self:
         """This very step, given its id by the flow it is added to."""
         self.__dict__["id"] = step_id
@@ -225,7 +232,7 @@ class Step(BaseModel):
         model: Any = cls.model_fields["config"].annotation
         return StepConfig if model is Any else model
 
-    def __rshift__(self, other: "Step | Path") -> "Path":
+    def __rshift__(self, other: "Step | Path | Sequence[Step | Path]") -> "Path":
         return Path.of(self) >> other
 
     def __getitem__(self, port: str) -> "Path":
@@ -250,10 +257,28 @@ class Path:
     def of(cls, step: Step) -> Self:
         return cls(ends=((step, DEFAULT_PORT),))
 
-    def __rshift__(self, other: "Step | Path") -> "Path":
-        tail = Path.of(other) if isinstance(other, Step) else other
-        joints = tuple((step, port, tail.start) for step, port in self.ends)
-        return Path(ends=tail.ends, edges=(*self.edges, *joints, *tail.edges), start=self.start)
+    def __rshift__(self, other: "Step | Path | Sequence[Step | Path]") -> "Path":
+        """Go on with one step, or with several at once: `a >> [b, c] >> d`."""
+        tails = [Path.of(each) if isinstance(each, Step) else each for each in _listed(other)]
+        joints = tuple((step, port, tail.start) for tail in tails for step, port in self.ends)
+        return Path(
+            ends=tuple(end for tail in tails for end in tail.ends),
+            edges=(*self.edges, *joints, *(edge for tail in tails for edge in tail.edges)),
+            start=self.start,
+        )
+
+
+def _listed(other: "Step | Path | Sequence[Step | Path]") -> "Sequence[Step | Path]":
+    parts = (
+        (other,)
+        if isinstance(other, Step | Path)
+        else tuple(other)
+        if isinstance(other, list | tuple)
+        else ()
+    )
+    if not parts or not all(isinstance(each, Step | Path) for each in parts):
+        raise TypeError(f"`>>` leads to a step, a path or a list of them, not to {other!r}")
+    return parts
 
 
 def snake_case(name: str) -> str:

@@ -192,8 +192,9 @@ def test_templates_are_written_raw() -> None:
 
 def test_the_name_gives_the_id() -> None:
     assert slug("Fetch  User!") == "fetch-user"
-    assert slug("Größe & Maß") == "groe-ma" or slug("Größe & Maß").isascii()
-    assert slug("✓") == "flow"
+    assert slug("Größe & Maß").isascii()
+    assert slug("✓").startswith("flow-")
+    assert slug("日本") != slug("中国")
     assert len(slug("x" * 300)) == 64
     assert Edge("a", "b") == Edge("a", "b", "default", {"x-note": 1})
 

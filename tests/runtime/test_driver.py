@@ -48,6 +48,11 @@ class Unprintable(Exception):
         raise RuntimeError("no")
 
 
+class Unspeakable(BaseException):
+    def __str__(self) -> str:
+        raise GeneratorExit
+
+
 def only_failure(run: Run) -> Failure:
     assert run.status is RunStatus.FAILED
     (failure,) = run.failures
@@ -200,6 +205,7 @@ async def test_a_cancellation_of_the_authors_own_is_a_failure() -> None:
         (ValueError("\ud800"), "STEP_RAISED", False),
         (GeneratorExit(), "STEP_RAISED", False),
         (Unprintable(), "STEP_RAISED", False),
+        (Unspeakable(), "STEP_RAISED", False),
     ],
 )
 async def test_what_a_step_raises_becomes_its_error(error: BaseException, code: str, retryable: bool) -> None:
@@ -329,8 +335,42 @@ async def test_an_engine_closed_while_a_run_goes_on_stops_it() -> None:
     handle = flow_of(stuck).run(engine=engine).start()
     await stuck.entered.wait()
     await engine.close()
-    assert handle.task.cancelled()
+    run = await handle.finished()
+    assert run.status is RunStatus.CANCELLED
+    assert isinstance(run.events[-1], FlowCompleted)
     assert stuck.stopped == ["stuck"]
+
+
+async def test_a_closed_engine_starts_nothing() -> None:
+    engine = Engine()
+    await engine.close()
+    with pytest.raises(OpenRunError, match="closed"):
+        await flow_of(Nothing()).execute(engine=engine)
+
+
+async def test_two_flows_of_one_id_are_refused_and_one_flow_twice_is_not() -> None:
+    flow = flow_of(Nothing(), name="same")
+    async with Engine(flows=[flow, flow]) as engine:
+        with pytest.raises(InvalidFlow, match="DUPLICATE_FLOW"):
+            engine.add_flow(flow_of(Nothing(), Nothing(), name="same"))
+
+
+async def test_a_late_result_of_a_step_that_swallowed_its_timeout_does_not_count() -> None:
+    @step
+    async def deaf() -> str:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            return "late"
+        return "never"
+
+    failure = only_failure(await flow_of(deaf(id="deaf", timeout=0.02)).execute())
+    assert failure.error.code == "TIMEOUT"
+
+
+async def test_an_input_that_is_no_object_is_refused_in_words() -> None:
+    with pytest.raises(PermanentError, match="not str"):
+        flow_of(Nothing()).run(input="x")  # type: ignore[arg-type]
 
 
 async def test_the_operators_limits_bound_a_run() -> None:

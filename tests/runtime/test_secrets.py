@@ -11,7 +11,7 @@ from openrun.steps.execution.request import StepRequestConfig
 from openrun.steps.execution.set_state import StepSetStateConfig
 from tests.runtime.steps import flow_of
 
-CANARY = "canary-7f3a91"
+CANARY = "Canary-7f3A91"
 
 
 async def serve(status: int, seen: list[str]) -> TestServer:
@@ -82,6 +82,13 @@ async def test_an_auth_whose_value_reads_like_a_template_is_sent_as_it_is() -> N
         await flow_of(StepRequest(config=config)).execute(engine=engine)
     await server.close()
     assert seen == ["Bearer <<x>>"]
+
+
+async def test_a_secret_as_a_host_is_masked_however_it_is_spelled() -> None:
+    async with Engine(secrets={"api": CANARY}) as engine:
+        config = StepRequestConfig(url="http://<<secrets.api>>.invalid/x")
+        run = await flow_of(StepRequest(config=config)).execute(engine=engine)
+    assert CANARY.lower() not in repr(run.events).lower()
 
 
 def test_a_secret_where_none_is_accepted_is_refused_before_the_run() -> None:
