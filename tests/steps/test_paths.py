@@ -39,13 +39,3 @@ def test_a_run_that_is_not_async_is_refused_when_the_class_is_made() -> None:
                 self, state: StateContainer, config: StepConfig
             ) -> StepRunResult:
                 return StepRunResult.success()
-
-
-def test_a_failure_may_be_made_of_any_exception() -> None:
-    result = StepRunResult.failure("x", ValueError("bad"))
-    assert result.error is not None
-    assert (result.error.type, result.error.message) == ("ValueError", "ValueError: bad")
-
-
-def test_one_port_may_be_given_by_its_name() -> None:
-    assert StepRunResult.success(ports="yes").ports == ("yes",)
