@@ -7,7 +7,7 @@ from openrun.core.events import Fact
 from openrun.core.frame import Activation, Frame, Phase
 from openrun.core.graph import Graph, Link, StepSpec
 from openrun.core.joins import FIRED, REASONS
-from openrun.core.machine import Machine
+from openrun.core.replay import replay
 from openrun.core.types import JoinMode, SkipReason
 
 _MODE_RULES: Mapping[JoinMode, str] = {
@@ -55,12 +55,8 @@ class Explanation:
 
 def explain(graph: Graph, facts: Iterable[Fact], step_id: str) -> list[Explanation]:
     """One explanation per scope the step decided in, or could have. Raises KeyError for an unknown step."""
-    machine: Machine | None = None
-    for fact in facts:
-        if machine is None:
-            machine = Machine(graph, fact.run_id, keep_items=True)
-        machine.apply(fact)
-    if machine is None:
+    machine = replay(graph, facts, keep_items=True)
+    if machine.seq == 0:
         return []
     frames = [frame for frame in machine.frames().values() if step_id in frame.walk.graph.index]
     if not frames and not _known(graph, step_id):

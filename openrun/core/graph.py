@@ -136,10 +136,6 @@ class Graph:
         entered = {link.target for link in self.links}
         return tuple(at for at in range(len(self.steps)) if at not in entered)
 
-    def reachable(self, source: int) -> frozenset[int]:
-        """Steps on any path from `source`, itself included."""
-        return _walk((source,), self.out, lambda _link: True)
-
     def ruled_out(self, sources: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[Link, ...]]:
         """Steps that no path from `sources` leads to, and their edges into steps that one does."""
         found = self._ruled_out.get(sources)

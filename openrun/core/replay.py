@@ -9,12 +9,15 @@ from openrun.core.machine import Machine
 from openrun.core.types import Json, StepRunStatus
 
 
-def replay(graph: Graph, facts: Iterable[Fact]) -> Machine:
-    """The machine after these facts. Raises `UnexpectedFact` when they do not follow from one another."""
+def replay(graph: Graph, facts: Iterable[Fact], *, keep_items: bool = False) -> Machine:
+    """The machine after these facts; with `keep_items` the frames of ended items stay, for explaining.
+
+    Raises `UnexpectedFact` when the facts do not follow from one another.
+    """
     machine: Machine | None = None
     for fact in facts:
         if machine is None:
-            machine = Machine(graph, fact.run_id)
+            machine = Machine(graph, fact.run_id, keep_items=keep_items)
         machine.apply(fact)
     return machine or Machine(graph, "")
 

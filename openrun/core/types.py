@@ -92,13 +92,6 @@ class RunStatus(StrEnum):
     CANCELLED = "cancelled"
     ABORTED = "aborted"
 
-    @property
-    def is_final(self) -> bool:
-        return self in FINAL_STATUSES
-
-
-FINAL_STATUSES = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.ABORTED})
-
 
 class SkipReason(StrEnum):
     """Why an edge died, or a step did not run; later members are worse."""

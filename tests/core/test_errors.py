@@ -1,7 +1,6 @@
 """Errors name the thing, the place and the way out."""
 
 from openrun.core.errors import InvalidFlow, RateLimited, ValidationError
-from openrun.core.types import FINAL_STATUSES, RunStatus
 
 
 def test_a_fault_names_its_step_its_hint_and_its_code() -> None:
@@ -29,7 +28,3 @@ def test_an_error_that_asks_for_patience_says_for_how_long() -> None:
         "retryable": True,
         "retry_after": 3,
     }
-
-
-def test_the_final_statuses_are_final() -> None:
-    assert {status for status in RunStatus if status.is_final} == FINAL_STATUSES

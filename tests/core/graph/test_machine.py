@@ -174,9 +174,11 @@ def test_progress_carries_the_seq_of_the_fact_before_it() -> None:
     assert (shown.seq, shown.step_id, shown.data) == (sim.machine.seq, "a", {"percent": 50})
 
 
-def test_a_graph_knows_what_a_step_leads_to() -> None:
+def test_a_graph_knows_what_no_entry_leads_to() -> None:
     graph = Graph.compile(flow("t -> a -> b; u -> b"))
-    assert graph.reachable(graph.index["a"]) == {graph.index["a"], graph.index["b"]}
+    steps, links = graph.ruled_out((graph.index["t"],))
+    assert steps == (graph.index["u"],)
+    assert [(link.source, link.target) for link in links] == [(graph.index["u"], graph.index["b"])]
 
 
 def test_frames_of_items_are_kept_for_whoever_wants_to_explain() -> None:
