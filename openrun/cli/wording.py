@@ -9,7 +9,11 @@ from openrun.core.events import (
     ChildCompleted,
     FlowCancelRequested,
     FlowCompleted,
+    FlowPaused,
+    FlowResumed,
     FlowStarted,
+    ReviewRequested,
+    ReviewResolved,
     Shown,
     StepCancelled,
     StepCompleted,
@@ -58,6 +62,14 @@ def in_words(event: Shown) -> str | None:
             return f"skipped: {skip_in_words(event.reason)}"
         case StepProgress():
             return f"progress {compact(event.data)}"
+        case FlowPaused():
+            return f"paused: {event.reason}"
+        case FlowResumed():
+            return "resumed"
+        case ReviewRequested():
+            return f"needs review: {event.reason}"
+        case ReviewResolved():
+            return "reviewed: its work took place" if event.committed else "reviewed: its work did not take place"
         case FlowCompleted():
             return None
         case _:

@@ -107,10 +107,35 @@ class ChildCompleted(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
 
 
 class FlowCancelRequested(Event, frozen=True, kw_only=True, tag=True, gc=False):
-    """Stop; with `hard`, the steps marked `always` are stopped too."""
+    """Stop; with `hard`, the steps marked `always` are stopped too, with an `error` the run fails by it."""
 
     reason: str = "cancelled"
     hard: bool = False
+    error: ErrorObject | None = None
+
+
+class FlowPaused(Event, frozen=True, kw_only=True, tag=True, gc=False):
+    """No step starts or wakes until FlowResumed; those that run go on."""
+
+    reason: str = "paused"
+
+
+class FlowResumed(Event, frozen=True, kw_only=True, tag=True, gc=False):
+    """The run goes on after a pause, or after a review of the run as a whole."""
+
+
+class ReviewRequested(Event, frozen=True, kw_only=True, tag=True, gc=False):
+    """A person must decide: about a step whose outcome is unknown, or (no step) about the run as a whole."""
+
+    reason: str
+    step_id: str | None = None
+    scope: str = "/"
+
+
+class ReviewResolved(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
+    """The person decided: the step's work took place (`committed`; StepCompleted follows), or it did not."""
+
+    committed: bool
 
 
 class FlowCompleted(Event, frozen=True, kw_only=True, tag=True, gc=True, dict=True):
@@ -146,6 +171,10 @@ Fact = (
     | TimerFired
     | ChildCompleted
     | FlowCancelRequested
+    | FlowPaused
+    | FlowResumed
+    | ReviewRequested
+    | ReviewResolved
     | FlowCompleted
 )
 """What a journal holds."""
@@ -156,6 +185,7 @@ Shown = Fact | StepSkipped | StepProgress
 _SNAPSHOT = "snapshot"
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Shown] = msgspec.json.Decoder(Shown)
+_fact_decoder: msgspec.json.Decoder[Fact] = msgspec.json.Decoder(Fact)
 
 
 def activation_id(run_id: str, step_id: str, scope: str, ordinal: int = 0) -> str:
@@ -182,3 +212,8 @@ def encode_event(event: Shown) -> bytes:
 def decode_event(data: bytes | str) -> Shown:
     """The event back from `encode_event`; raises msgspec.ValidationError for anything else."""
     return _decoder.decode(data)
+
+
+def decode_fact(data: bytes | str) -> Fact:
+    """A fact back from `encode_event`; raises msgspec.ValidationError for anything else."""
+    return _fact_decoder.decode(data)

@@ -7,6 +7,10 @@ from openrun.core.events import (
     ChildCompleted,
     FlowCancelRequested,
     FlowCompleted,
+    FlowPaused,
+    FlowResumed,
+    ReviewRequested,
+    ReviewResolved,
     StepCancelled,
     StepCompleted,
     StepProgress,
@@ -119,8 +123,24 @@ class Facts:
             error=error,
         )
 
-    def cancel_requested(self, reason: str, now: datetime, *, hard: bool) -> FlowCancelRequested:
-        return FlowCancelRequested(**self._stamp(now), reason=reason, hard=hard)
+    def cancel_requested(
+        self, reason: str, now: datetime, *, hard: bool, error: ErrorObject | None = None
+    ) -> FlowCancelRequested:
+        return FlowCancelRequested(**self._stamp(now), reason=reason, hard=hard, error=error)
+
+    def paused(self, reason: str, now: datetime) -> FlowPaused:
+        return FlowPaused(**self._stamp(now), reason=reason)
+
+    def resumed(self, now: datetime) -> FlowResumed:
+        return FlowResumed(**self._stamp(now))
+
+    def review_requested(self, act: Activation | None, reason: str, now: datetime) -> ReviewRequested:
+        """About an activation whose outcome is unknown, or about the run as a whole."""
+        place = self._stamp(now) if act is None else self._step(act, now)
+        return ReviewRequested(**place, reason=reason)
+
+    def review_resolved(self, act: Activation, now: datetime, *, committed: bool) -> ReviewResolved:
+        return ReviewResolved(**self._step(act, now), committed=committed)
 
     def flow_completed(self, now: datetime) -> FlowCompleted:
         """How the run ended, as the machine judged it."""

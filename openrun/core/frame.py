@@ -1,5 +1,6 @@
 """What a run's machine keeps: walks, frames, loops under way and activations. Owned by one machine alone."""
 
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -19,6 +20,7 @@ class Phase(Enum):
     SCHEDULED = "scheduled"
     WAITING = "waiting"
     RESUMING = "resuming"
+    REVIEW = "review"
     DONE = "done"
     CANCELLED = "cancelled"
 
@@ -40,6 +42,8 @@ class Activation:
     cancelling: bool = False
     wait: Wait | None = None
     wake: Wake | None = None
+    due: datetime | None = None
+    """When its next attempt starts."""
     fanout: "Fanout | None" = None
 
     def __init__(self, step: int, spec: StepSpec, frame: "Frame", mask: int) -> None:

@@ -51,6 +51,9 @@ class Limits:
     progress_count: int = 1_000
     response_bytes: int = 10 * 2**20
     redirects: int = 5
+    run_events: int = 500_000
+    run_bytes: int = 256 * 2**20
+    """Of the journal of one durable run."""
 
 
 DEFAULT_LIMITS = Limits()

@@ -19,7 +19,11 @@ from openrun.core.events import (
     Failure,
     FlowCancelRequested,
     FlowCompleted,
+    FlowPaused,
+    FlowResumed,
     FlowStarted,
+    ReviewRequested,
+    ReviewResolved,
     StepCancelled,
     StepCompleted,
     StepScheduled,
@@ -33,7 +37,7 @@ from openrun.core.graph import Graph
 from openrun.core.halts import Halts
 from openrun.core.joins import CANCELLED
 from openrun.core.layers import Layer, nobody
-from openrun.core.orders import Fail, Order, Resume
+from openrun.core.orders import Fail, Order, Rerun, Resume
 from openrun.core.results import StepRunResult, TimerWake, WaitForChildren, WaitForItems
 from openrun.core.router import Router
 from openrun.core.state import StateView
@@ -58,8 +62,8 @@ class Machine:
     """Folds the facts of one run; with `keep_items` the frames of ended items stay, for explaining."""
 
     __slots__ = (
-        "_fans", "_halts", "_live", "_over", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders", "ready",
-        "roots", "run_id", "seq", "skipped", "status", "stop_error", "verdict",
+        "_fans", "_halts", "_live", "_over", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders",
+        "paused", "ready", "review", "roots", "run_id", "seq", "skipped", "status", "stop_error", "verdict",
     )  # fmt: skip
 
     def __init__(self, graph: Graph, run_id: str, *, keep_items: bool = False) -> None:
@@ -76,6 +80,9 @@ class Machine:
         self.stop_error: ErrorObject | None = None
         """Why the run stops early, when not by a cancel."""
         self.cancelled = False
+        self.paused = False
+        self.review: str | None = None
+        """Why a person must look at the run as a whole; nothing starts meanwhile."""
         self.cancel_reason = "race lost"
         self._router = Router(graph.spec.max_activations)
         self.ready = self._router.ready
@@ -107,6 +114,11 @@ class Machine:
         """The run's state now, without the roots of the engine but `steps`."""
         view = StateView(self._root.root, self.seq, {})
         return view.everything()
+
+    @property
+    def halted(self) -> bool:
+        """Nothing starts or wakes until the run is resumed or cancelled."""
+        return self.paused or self.review is not None
 
     @property
     def stopping(self) -> bool:
@@ -170,7 +182,7 @@ class Machine:
             raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} starts twice")
         act.phase = Phase.LIVE
         act.attempt = event.attempt
-        act.wait = act.wake = act.fanout = None
+        act.wait = act.wake = act.fanout = act.error = None
 
     def _step_completed(self, event: StepCompleted) -> None:
         act = self._ending(event)
@@ -204,6 +216,7 @@ class Machine:
     def _step_scheduled(self, event: StepScheduled) -> None:
         act = self.activation(event.step_id, event.scope)
         act.phase = Phase.SCHEDULED
+        act.due = event.not_before
         act.error = event.error
 
     def _step_waiting(self, event: StepWaiting) -> None:
@@ -251,10 +264,37 @@ class Machine:
         self._advance(act.frame.walk)
 
     def _cancel_requested(self, event: FlowCancelRequested) -> None:
-        self.cancelled = True
-        self.cancel_reason = event.reason
-        self._halts.stop(self._root, cut=event.hard)
+        if event.error is not None:
+            self._stop_run(event.error, cut=event.hard)
+        else:
+            self.cancelled = True
+            self.cancel_reason = event.reason
+            self._stop(cut=event.hard)
         self._advance(self._root)
+
+    def _flow_paused(self, _event: FlowPaused) -> None:
+        self.paused = True
+
+    def _flow_resumed(self, _event: FlowResumed) -> None:
+        self.paused = False
+        self.review = None
+
+    def _review_requested(self, event: ReviewRequested) -> None:
+        if event.step_id is None:
+            self.review = event.reason
+            return
+        act = self.activation(event.step_id, event.scope)
+        if act.phase is not Phase.LIVE:
+            raise UnexpectedFact(f"run {self.run_id}: the outcome of {event.step_id!r} is not unknown")
+        act.phase = Phase.REVIEW
+
+    def _review_resolved(self, event: ReviewResolved) -> None:
+        act = self.activation(event.step_id, event.scope)
+        if act.phase is not Phase.REVIEW:
+            raise UnexpectedFact(f"run {self.run_id}: nobody asked for a review of {event.step_id!r}")
+        act.phase = Phase.LIVE
+        if not event.committed:
+            self.orders.append(Rerun(act))
 
     def _flow_completed(self, event: FlowCompleted) -> None:
         self.status = event.status
@@ -331,6 +371,12 @@ class Machine:
     def _stop_run(self, error: ErrorObject, *, cut: bool = False) -> None:
         self.stop_error = error
         self.cancel_reason = error.code
+        self._stop(cut=cut)
+
+    def _stop(self, *, cut: bool) -> None:
+        """Stop the run; it has to come to its end, so a pause ends too."""
+        self.paused = False
+        self.review = None
         self._halts.stop(self._root, cut=cut)
 
     def _ending(self, event: StepCompleted | StepCancelled) -> Activation:
@@ -366,6 +412,10 @@ _HANDLERS: Mapping[type[Event], Callable[[Machine, Any], None]] = {
     TimerFired: Machine._timer_fired,
     ChildCompleted: Machine._child_completed,
     FlowCancelRequested: Machine._cancel_requested,
+    FlowPaused: Machine._flow_paused,
+    FlowResumed: Machine._flow_resumed,
+    ReviewRequested: Machine._review_requested,
+    ReviewResolved: Machine._review_resolved,
     FlowCompleted: Machine._flow_completed,
 }
 

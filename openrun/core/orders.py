@@ -1,6 +1,7 @@
 """What a machine asks of whoever drives it, beside starting the activations that are ready."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from openrun.core.errors import ErrorObject
 from openrun.core.frame import Activation
@@ -12,6 +13,21 @@ class Fail:
 
     act: Activation
     error: ErrorObject
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Run this attempt again, from its top: whoever ran it is gone."""
+
+    act: Activation
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Come back at this instant: another attempt starts, or the step's timer fires."""
+
+    act: Activation
+    due: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +60,4 @@ class CancelChild:
     index: int
 
 
-Order = Fail | Resume | Cancel | StartChild | CancelChild
+Order = Fail | Rerun | Await | Resume | Cancel | StartChild | CancelChild

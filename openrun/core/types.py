@@ -93,6 +93,10 @@ class RunStatus(StrEnum):
     ABORTED = "aborted"
 
 
+FINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.ABORTED})
+"""Nothing follows these."""
+
+
 class SkipReason(StrEnum):
     """Why an edge died, or a step did not run; later members are worse."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from openrun.core.graph import Graph
 from openrun.core.limits import DEFAULT_LIMITS, Limits
-from openrun.core.types import Json
+from openrun.core.types import EffectClass, Json
 from openrun.definition.draft import Draft, body_document, edge_port, slug
 from openrun.definition.spec import body_draft, graph_spec, step_spec
 from openrun.definition.template import ConfigTemplate
@@ -33,7 +33,7 @@ __all__ = [
 class StepPlan:
     """What running one step takes."""
 
-    __slots__ = ("config", "inline", "run", "step", "takes_context", "timeout")
+    __slots__ = ("config", "effect", "inline", "pure", "run", "step", "takes_context", "timeout")
 
     def __init__(
         self, step: Step, config: ConfigTemplate, limits: Limits, *, takes_context: bool | None = None
@@ -41,6 +41,8 @@ class StepPlan:
         self.step = step
         self.config = config
         self.inline = step.inline
+        self.effect = step.effect_class()
+        self.pure = self.effect is EffectClass.PURE
         self.run: Callable[..., Any] = step.run
         self.takes_context = _takes(step.run, 3) if takes_context is None else takes_context
         self.timeout = min(seconds_in(step.timeout or limits.step_timeout), limits.step_timeout_max)

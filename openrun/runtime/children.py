@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -15,36 +16,63 @@ from openrun.runtime.surroundings import ChildRequest, ChildRun, Surroundings
 ChildEnd = tuple[RunStatus, Json, ErrorObject | None]
 """Status, output, and the error where there is one."""
 OnEnd = Callable[[Activation, tuple[int, str], ChildEnd], None]
+Post = Callable[[Callable[[], None]], None]
+"""Has an act done at a turn of the run's driver."""
+
+
+class ChildRuns(Protocol):
+    """The child runs of one run, wherever they are run."""
+
+    @property
+    def busy(self) -> bool:
+        """Something is under way that a run at rest must wait for."""
+
+    def prepare(self, wait: WaitForChildren) -> Outcome:
+        """The wait with the children's run ids, or the failure that they cannot be run."""
+
+    def start(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
+        """Start one child; `on_end` is called at a turn of the driver once it has ended."""
+
+    def cancel(self, act: Activation, index: int, reason: str) -> None:
+        """Ask a child to stop; its end is heard of as usual."""
+
+    def heard(self, run_id: str, end: ChildEnd) -> None:
+        """A child told from outside that it has ended."""
+
+    async def close(self) -> None: ...
+
+
+class Starter(Protocol):
+    """Starts runs in this process."""
+
+    def missing_flow(self, flow: str) -> str | None:
+        """Why a flow cannot be run, or None when it can."""
+
+    def start_child(self, request: ChildRequest) -> ChildRun:
+        """Raises `StepError` when the child cannot be started."""
 
 
 class Children:
-    """Keeps the children of one run by activation and index."""
+    """Keeps the children of one run in memory, by activation and index."""
 
-    __slots__ = ("_around", "_depth", "_post", "_run_id", "_running")
+    __slots__ = ("_around", "_depth", "_post", "_run_id", "_running", "_starter")
+    busy = False
 
-    def __init__(
-        self, around: Surroundings, run_id: str, depth: int, post: Callable[[Callable[[], None]], None]
-    ) -> None:
+    def __init__(self, around: Surroundings, starter: Starter, run_id: str, depth: int, post: Post) -> None:
         self._around = around
+        self._starter = starter
         self._run_id = run_id
         self._depth = depth
         self._post = post
         self._running: dict[tuple[Activation, int], ChildRun] = {}
 
     def prepare(self, wait: WaitForChildren) -> Outcome:
-        """The wait with the children's run ids, or the failure that they cannot be run."""
-        missing = self._around.missing_flow(wait.flow)
+        missing = self._starter.missing_flow(wait.flow)
         if missing is not None:
             return StepRunResult.failure(error=missing, code="FLOW_NOT_FOUND")
-        most = self._around.limits.subflow_depth
-        if self._depth >= most:
-            message = f"flows are nested {most} deep, and {wait.flow!r} would be one more"
-            return StepRunResult.failure(error=message, code="SUBFLOW_DEPTH")
-        ids = tuple(self._around.new_run_id() for _ in wait.inputs)
-        return msgspec.structs.replace(wait, run_ids=ids)
+        return named(wait, self._depth, self._around)
 
     def start(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
-        """Start one child; `on_end` is called at a turn of the driver once it has ended."""
         request = ChildRequest(
             flow=wait.flow,
             run_id=wait.run_ids[index],
@@ -54,7 +82,7 @@ class Children:
             depth=self._depth + 1,
         )
         try:
-            child = self._around.start_child(request)
+            child = self._starter.start_child(request)
         except StepError as error:
             end: ChildEnd = (RunStatus.FAILED, None, error.error)
             self._post(lambda: on_end(act, (index, request.run_id), end))
@@ -65,10 +93,12 @@ class Children:
         )
 
     def cancel(self, act: Activation, index: int, reason: str) -> None:
-        """Ask a child to stop; its end is heard of as usual."""
         child = self._running.get((act, index))
         if child is not None:
             child.cancel(reason)
+
+    def heard(self, run_id: str, end: ChildEnd) -> None:
+        raise NotImplementedError("the end of a child in memory is seen, not told")
 
     async def close(self) -> None:
         """Stop whatever still runs, without waiting for its steps marked always."""
@@ -86,6 +116,26 @@ class Children:
         on_end(act, (index, run_id), _end_of(task))
 
 
+def named(wait: WaitForChildren, depth: int, around: Surroundings) -> Outcome:
+    """The wait with a run id for each child, or the failure that flows are nested too deep."""
+    most = around.limits.subflow_depth
+    if depth >= most:
+        message = f"flows are nested {most} deep, and {wait.flow!r} would be one more"
+        return StepRunResult.failure(error=message, code="SUBFLOW_DEPTH")
+    ids = tuple(around.new_run_id() for _ in wait.inputs)
+    return msgspec.structs.replace(wait, run_ids=ids)
+
+
+def end_of(event: FlowCompleted) -> ChildEnd:
+    """How a run ended, as its parent hears of it."""
+    error = next((failure.error for failure in event.failures if not failure.handled), None)
+    if error is None and event.status is not RunStatus.SUCCEEDED:
+        error = ErrorObject(
+            code=event.status.value.upper(), message=f"the child run was {event.status.value}"
+        )
+    return event.status, event.output, error
+
+
 def _end_of(task: asyncio.Task[FlowCompleted]) -> ChildEnd:
     if task.cancelled():
         return RunStatus.CANCELLED, None, ErrorObject(code=CANCELLED, message="the child run was cancelled")
@@ -93,8 +143,4 @@ def _end_of(task: asyncio.Task[FlowCompleted]) -> ChildEnd:
     if fault is not None:
         message = f"the child run broke: {type(fault).__name__}: {fault}"
         return RunStatus.FAILED, None, ErrorObject(code="CHILD_BROKE", message=message)
-    end = task.result()
-    error = next((failure.error for failure in end.failures if not failure.handled), None)
-    if error is None and end.status is not RunStatus.SUCCEEDED:
-        error = ErrorObject(code=end.status.value.upper(), message=f"the child run was {end.status.value}")
-    return end.status, end.output, error
+    return end_of(task.result())

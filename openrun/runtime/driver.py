@@ -6,18 +6,16 @@ turn, which handles all there is. Steps run in tasks of their own, quick built-i
 """
 
 import asyncio
-import contextvars
 from collections import deque
-from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from openrun.core.errors import OpenRunError
+from openrun.core.errors import ErrorObject, OpenRunError
 from openrun.core.events import (
     Fact,
     FlowCompleted,
     FlowStarted,
-    Shown,
     StepCompleted,
     StepScheduled,
     StepWaiting,
@@ -26,34 +24,25 @@ from openrun.core.events import (
 from openrun.core.facts import Facts
 from openrun.core.frame import Activation, Phase
 from openrun.core.machine import Machine
-from openrun.core.orders import Cancel, CancelChild, Fail, Order, Resume, StartChild
-from openrun.core.replay import state_at
+from openrun.core.orders import Await, Cancel, CancelChild, Fail, Order, Rerun, Resume, StartChild
+from openrun.core.outstanding import outstanding, timers
 from openrun.core.results import Outcome, StepRunResult, WaitForChildren, WaitUntil
 from openrun.core.state import StateView
-from openrun.core.types import Json
+from openrun.core.types import EffectClass, Json
 from openrun.definition.program import Program, StepPlan
-from openrun.runtime.attempt import (
-    Attempted,
-    NewContext,
-    broke_off,
-    failure_from,
-    own_cancellation,
-    resume_step,
-    run_step,
-    timed_out,
-)
-from openrun.runtime.children import ChildEnd, Children
+from openrun.runtime.attempt import Attempted, resume_step, run_step
+from openrun.runtime.attempts import Attempts, Gone, Work
+from openrun.runtime.children import ChildEnd, ChildRuns, Post
+from openrun.runtime.log import Log
 from openrun.runtime.progress import Progress
 from openrun.runtime.surroundings import Surroundings
 from openrun.runtime.watch import Deadlines
 from openrun.steps.context import StepContext
 
 _STEPS_BEFORE_YIELD = 64
-_CANCEL_GRACE = 5.0
-Work = Callable[[StepPlan, Activation, StateView, NewContext], Coroutine[Any, Any, Attempted]]
 
-_RUN = None
-"""Key of the run's own deadline among those of its activations."""
+
+UNKNOWN_OUTCOME = "unknown_outcome"
 
 
 class Driver:
@@ -64,38 +53,48 @@ class Driver:
         surroundings: Surroundings,
         program: Program,
         started: FlowStarted,
-        show: Callable[[Shown], None],
+        log: Log,
+        children: Callable[[Post], ChildRuns],
         *,
-        depth: int = 0,
+        history: Sequence[Fact] = (),
     ) -> None:
-        self.events: list[Fact] = []
-        self._snap = self._snapshot
+        """With a `history`, its journal so far, the run goes on from there; else it starts now."""
+        self._history = history
+        self._log = log
+        self._snap = log.snapshot()
         self.machine = Machine(program.graph, started.run_id)
         self._facts = Facts(self.machine)
         self._around = surroundings
         self._program = program
         self._started = started
-        self._show = show
+        self._append = log.append
+        self._show = log.show
+        self._durable = log.durable
+        self._gated: dict[Activation, None] = {}
+        """Started, and waiting for the journal before their tasks begin."""
+        self.review_first: str | None = None
+        """Why a run that goes on needs a person's look before anything starts."""
+        self._held: list[Order] = []
+        """Orders that wait for the end of a pause."""
         self._clock = surroundings.clock
         self._inbox: deque[Callable[[], None]] = deque()
         self._ended: deque[tuple[Activation, Attempted | None]] = deque()
         self._loop = asyncio.get_running_loop()
-        self._end: asyncio.Future[FlowCompleted] = self._loop.create_future()
-        self._home = contextvars.copy_context()
+        self._end: asyncio.Future[FlowCompleted | None] = self._loop.create_future()
         self._now = started.timestamp
         """The time of the facts recorded in this turn."""
         self._turning = False
         self._soon = False
         self._here = 0
         """Inline steps run in this turn."""
-        self._tasks: dict[Activation, asyncio.Task[None]] = {}
-        self._stopped: dict[Activation, str] = {}
-        self._contexts: dict[Activation, StepContext] = {}
-        self._limits = Deadlines[Activation | None](self._clock, self._over_time)
+        self._attempts = Attempts(self._clock, self.post, self._heard_end, self._view, self._context)
+        self._limit = Deadlines[None](self._clock, self._over_time)
         self._timers = Deadlines[Activation](self._clock, self._timer_due)
-        self._children = Children(surroundings, started.run_id, depth, self.post)
+        self.children = children(self.post)
         self._progress = Progress(surroundings.limits)
         self._grace_set = False
+        self._stopped_at = started.timestamp
+        self._deadline: datetime | None = None
 
     # -- from outside -----------------------------------------------------------------------------
 
@@ -106,24 +105,45 @@ class Driver:
 
     def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
         """Ask the run to stop; steps marked always still run unless `hard`."""
-        self.post(lambda: self._request_cancel(reason, hard=hard))
+        self.post(lambda: self.request_cancel(reason, hard=hard))
 
-    async def drive(self) -> FlowCompleted:
-        """Run to the end and return its last event."""
+    def leave(self) -> None:
+        """Stop driving, and record nothing of it: somebody else goes on from the journal."""
+        if not self._end.done():
+            self._end.set_result(None)
+
+    async def drive(self) -> FlowCompleted | None:
+        """Run to the end and return its last event, or None when told to leave before."""
         self._clock.hold()
         try:
-            self._record(self._started)
-            if self._program.timeout is not None:
-                self._limits.set(_RUN, self._clock.monotonic() + self._program.timeout)
+            if self._history:
+                self._recover()
+            else:
+                self._record(self._started)
+            self._set_deadline()
             self._turn()
         finally:
             self._clock.release()
         try:
             return await self._end
         finally:
-            self._limits.close()
+            self._limit.close()
             self._timers.close()
             await self._leave()
+
+    @property
+    def resting(self) -> bool:
+        """Nothing happens until a timer fires or news come from outside."""
+        busy = self._attempts or self._gated or self._inbox or self._ended or self._soon or self.children.busy
+        machine = self.machine
+        return not (busy or self._end.done()) and (machine.halted or not (machine.ready or machine.orders))
+
+    def due(self) -> datetime | None:
+        """When a run at rest has to be looked at again, if no news come."""
+        known = [] if self.machine.halted else [each.due for each in timers(self.machine)]
+        if self._deadline is not None:
+            known.append(self._deadline)
+        return min(known, default=None)
 
     # -- turns ------------------------------------------------------------------------------------
 
@@ -159,7 +179,7 @@ class Driver:
     def _start_next(self) -> bool:
         """Start what is ready, one at a time and only when nothing is left to hear of or to stop."""
         ready = self.machine.ready
-        if not ready:
+        if not ready or self._log.full or self.machine.halted:
             return False
         if self._here == _STEPS_BEFORE_YIELD:
             self._turn_soon()
@@ -171,7 +191,7 @@ class Driver:
             self._here += 1
             self._run_here(act, plan)
         else:
-            self._spawn(act, plan, run_step)
+            self._launch(act, plan, run_step)
         return True
 
     def _turn_soon(self) -> None:
@@ -192,34 +212,54 @@ class Driver:
 
     async def _leave(self) -> None:
         """Nothing of this run goes on once its driver has left."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_CANCEL_GRACE)
-        await self._children.close()
+        await self._attempts.close()
+        await self.children.close()
 
     # -- recording --------------------------------------------------------------------------------
 
     def _record(self, event: Fact) -> None:
         machine = self.machine
         machine.apply(event)
-        self.events.append(event)
-        if type(event) is StepCompleted or type(event) is FlowCompleted:
+        self._append(event)
+        if self._snap is not None and (type(event) is StepCompleted or type(event) is FlowCompleted):
             with_snapshot(event, self._snap)
         self._show(event)
         if machine.skipped:
             for frame, step, state in machine.take_skipped():
                 self._show(self._facts.skipped(frame, step, state, event.timestamp))
         if machine.stopping and not self._grace_set:
+            self._stopped_at = event.timestamp
             self._set_grace()
-
-    def _snapshot(self, seq: int) -> dict[str, Json]:
-        return state_at(self.events, seq)
 
     def _set_grace(self) -> None:
         self._grace_set = True
-        self._limits.set(_RUN, self._clock.monotonic() + self._around.limits.always_grace)
+        self._set_deadline()
+
+    def _set_deadline(self) -> None:
+        """The run's own limit, or what is left for its steps marked always once it stops."""
+        seconds = self._around.limits.always_grace if self._grace_set else self._program.timeout
+        begins = self._stopped_at if self._grace_set else self._started.timestamp
+        if seconds is None:
+            return
+        self._deadline = begins + timedelta(seconds=seconds)
+        self._set_timer(self._limit, None, self._deadline)
+
+    def _set_timer(self, deadlines: Deadlines[Any], key: Activation | None, due: datetime) -> None:
+        deadlines.set(key, self._clock.monotonic() + (due - self._now) / timedelta(seconds=1))
+
+    def _recover(self) -> None:
+        """Fold the journal, and find out what is to be done."""
+        machine = self.machine
+        for fact in self._history:
+            machine.apply(fact)
+            if machine.stopping and not self._grace_set:
+                self._grace_set, self._stopped_at = True, fact.timestamp
+        machine.take_skipped()
+        self._now = self._clock.now()
+        machine.orders[:] = outstanding(machine)
+        self._history = ()
+        if self.review_first is not None:
+            self.hold_for_review(self.review_first)
 
     # -- starting ---------------------------------------------------------------------------------
 
@@ -229,7 +269,7 @@ class Driver:
             step.send(None)
         except StopIteration as end:
             self._now = self._clock.now()
-            self._contexts.pop(act, None)
+            self._attempts.contexts.pop(act, None)
             self._concluded(act, end.value)
         else:
             step.close()
@@ -238,52 +278,38 @@ class Driver:
     def _began(self, act: Activation) -> None:
         event = self._facts.started(act, self._now)
         self.machine.apply(event)
-        self.events.append(event)
+        self._append(event)
         self._show(event)
 
-    def _spawn(self, act: Activation, plan: StepPlan, work: Work) -> None:
-        self._limits.set(act, self._clock.monotonic() + plan.timeout)
-        self._clock.hold()
-        # The turn may stand in another step's task: each step gets a copy of the run's own context.
-        self._tasks[act] = self._loop.create_task(self._attempt(act, plan, work), context=self._home.copy())
+    def _launch(self, act: Activation, plan: StepPlan, work: Work) -> None:
+        """Start a step's task; in a durable run not before what leads to it is on disk, unless it is pure."""
+        if not self._durable:
+            self._attempts.begin(act, plan, work)
+            return
+        self._gated[act] = None
+        self._log.gate(lambda: self.post(lambda: self._opened(act, plan, work)), commit=not plan.pure)
 
-    async def _attempt(self, act: Activation, plan: StepPlan, work: Work) -> None:
-        """The body of a step's own task; whatever happens in it, the driver hears of its end."""
-        attempted: Attempted | None = None
-        try:
-            attempted = await work(plan, act, self._view(act), self._context)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling() == 0:
-                attempted = own_cancellation(act), {}
-            elif act not in self._stopped:
-                raise
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001
-            attempted = failure_from(act, error), {}
-        finally:
-            self._ended.append((act, attempted))
-            self._turn()
-            self._clock.release()
+    def _opened(self, act: Activation, plan: StepPlan, work: Work) -> None:
+        if act in self._gated:
+            del self._gated[act]
+            self._attempts.begin(act, plan, work)
+        else:
+            self._log.ended()
+
+    def _heard_end(self, act: Activation, attempted: Attempted | None) -> None:
+        self._ended.append((act, attempted))
+        self._turn()
 
     def _attempt_ended(self, act: Activation, attempted: Attempted | None) -> None:
-        if self._tasks.pop(act, None) is None:
+        judged = self._attempts.judged(act, attempted)
+        if judged is Gone.UNKNOWN:
             return
-        self._limits.clear(act)
-        context = self._contexts.pop(act, None) if self._contexts else None
-        stopped = self._stopped.pop(act, None) if self._stopped else None
-        if stopped == "timeout":
-            # Also when it swallowed its cancellation and came back with a result after all.
-            abandoned = context is not None and context.abandoned
-            late = timed_out(act, self._plan(act).timeout, abandoned=abandoned)
-            self._concluded(act, (late, {}))
-        elif attempted is not None:
-            self._concluded(act, attempted)
-        elif stopped is None:
-            self._concluded(act, (broke_off(act), {}))
-        else:
+        if self._durable:
+            self._log.ended()
+        if judged is Gone.STOPPED:
             self._record(self._facts.cancelled(act, self._now))
+        else:
+            self._concluded(act, judged)
 
     def _plan(self, act: Activation) -> StepPlan:
         return self._program.plans[act.frame.walk.graph][act.step]
@@ -303,7 +329,7 @@ class Driver:
             emit=lambda data: self._emit(act, data),
             http=self._around.http,
         )
-        self._contexts[act] = context
+        self._attempts.contexts[act] = context
         return context
 
     def _emit(self, act: Activation, data: Any) -> None:
@@ -321,15 +347,13 @@ class Driver:
         if type(event) is StepCompleted:
             return
         if isinstance(event, StepScheduled):
-            wait = event.not_before - event.timestamp
-            self._timers.set(act, self._clock.monotonic() + wait / timedelta(seconds=1))
+            self._set_timer(self._timers, act, event.not_before)
         elif isinstance(event, StepWaiting) and isinstance(event.wait, WaitUntil):
-            wait = event.wait.until - event.timestamp
-            self._timers.set(act, self._clock.monotonic() + wait / timedelta(seconds=1))
+            self._set_timer(self._timers, act, event.wait.until)
 
     def _prepared(self, outcome: Outcome) -> Outcome:
         """Children get their run ids before the wait for them is recorded; a wait for nobody is a failure."""
-        return self._children.prepare(outcome) if isinstance(outcome, WaitForChildren) else outcome
+        return self.children.prepare(outcome) if isinstance(outcome, WaitForChildren) else outcome
 
     def _redacted(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, StepRunResult) and outcome.error is not None:
@@ -343,60 +367,53 @@ class Driver:
             case Fail(act, error):
                 result = StepRunResult.failure(act.spec.id, error)
                 self._record(self._facts.completed(act, result, {}, self._now))
-            case Resume(act):
-                self._spawn(act, self._plan(act), resume_step)
             case Cancel(act):
                 self._cancel_activation(act)
+            case CancelChild(act, index):
+                self.children.cancel(act, index, self.machine.cancel_reason)
+            case _ if self.machine.halted:
+                self._held.append(order)
+            case _:
+                self._go_on(order)
+
+    def _go_on(self, order: Resume | StartChild | Rerun | Await) -> None:
+        match order:
+            case Resume(act):
+                self._launch(act, self._plan(act), resume_step)
             case StartChild(act, index):
                 self._start_child(act, index)
-            case CancelChild(act, index):
-                self._children.cancel(act, index, self.machine.cancel_reason)
+            case Rerun(act):
+                self._rerun(act)
+            case Await(act, due):
+                self._set_timer(self._timers, act, due)
             case _:
                 assert_never(order)
 
+    def _rerun(self, act: Activation) -> None:
+        plan = self._plan(act)
+        if plan.effect is EffectClass.AT_MOST_ONCE:
+            self._record(self._facts.review_requested(act, UNKNOWN_OUTCOME, self._now))
+        elif plan.inline:
+            self._run_here(act, plan)
+        else:
+            self._launch(act, plan, run_step)
+
     def _cancel_activation(self, act: Activation) -> None:
         self._timers.clear(act)
-        task = self._tasks.get(act)
-        if task is None:
-            if act.phase not in (Phase.DONE, Phase.CANCELLED):
-                self._record(self._facts.cancelled(act, self._now))
-            return
-        self._stop(act, task, "cancel")
-
-    def _stop(self, act: Activation, task: asyncio.Task[None], why: str) -> None:
-        self._stopped.setdefault(act, why)
-        task.cancel()
-        # A task cancelled before its first step never enters its body, so its end is heard of here.
-        task.add_done_callback(lambda _task: self._never_entered(act, task))
-        self._limits.set(act, self._clock.monotonic() + _CANCEL_GRACE)
-
-    def _never_entered(self, act: Activation, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(act) is task:
-            self._clock.release()
-            self.post(lambda: self._attempt_ended(act, None))
+        self._gated.pop(act, None)
+        if act in self._attempts:
+            self._attempts.stop(act)
+        elif act.phase not in (Phase.DONE, Phase.CANCELLED):
+            self._record(self._facts.cancelled(act, self._now))
 
     # -- time -------------------------------------------------------------------------------------
 
-    def _over_time(self, act: Activation | None) -> None:
-        self.post(lambda: self._limit_reached(act))
-
-    def _limit_reached(self, act: Activation | None) -> None:
-        if act is None:
-            self._run_limit_reached()
-            return
-        task = self._tasks.get(act)
-        if task is None:
-            return
-        if act in self._stopped:
-            # It ignores being cancelled: go on without it, and let nothing of it count.
-            (self._contexts.get(act) or self._context(act)).abandoned = True
-            self._attempt_ended(act, None)
-        else:
-            self._stop(act, task, "timeout")
+    def _over_time(self, _run: None) -> None:
+        self.post(self._run_limit_reached)
 
     def _run_limit_reached(self) -> None:
         if self._grace_set:
-            self._request_cancel(self.machine.cancel_reason, hard=True)
+            self.request_cancel(self.machine.cancel_reason, hard=True)
         else:
             self._record(self._facts.timer_fired(None, self._now))
 
@@ -404,24 +421,62 @@ class Driver:
         self.post(lambda: self._wake(act))
 
     def _wake(self, act: Activation) -> None:
-        if act.cancelling:
+        if act.cancelling or self.machine.halted:
             return
         if act.phase is Phase.SCHEDULED:
             self._began(act)
-            self._spawn(act, self._plan(act), run_step)
+            self._launch(act, self._plan(act), run_step)
         elif act.phase is Phase.WAITING:
             self._record(self._facts.timer_fired(act, self._now))
 
-    def _request_cancel(self, reason: str, *, hard: bool) -> None:
-        if self.machine.verdict is None:
-            self._record(self._facts.cancel_requested(reason, self._now, hard=hard))
+    # -- requests ---------------------------------------------------------------------------------
+
+    def request_cancel(self, reason: str, *, hard: bool, error: ErrorObject | None = None) -> None:
+        """Stop the run; with an `error` it fails by it. To be called within a turn, as all that follow."""
+        if self.machine.verdict is None and (hard or not self.machine.cancelled):
+            self._record(self._facts.cancel_requested(reason, self._now, hard=hard, error=error))
+            self._end_of_pause()
+
+    def pause(self, reason: str) -> None:
+        if not (self.machine.paused or self.machine.stopping):
+            self._record(self._facts.paused(reason, self._now))
+
+    def resume(self) -> None:
+        if self.machine.halted:
+            self._record(self._facts.resumed(self._now))
+            self._end_of_pause()
+
+    def hold_for_review(self, reason: str) -> None:
+        """Let nothing start until a person has looked at the run."""
+        if not self.machine.halted:
+            self._record(self._facts.review_requested(None, reason, self._now))
+
+    def settle_review(
+        self, place: tuple[str, str], *, committed: bool, output: Json, port: str | None
+    ) -> None:
+        """A person says whether the work of a step took place, and with what result."""
+        act = self.machine.activation(*place)
+        if act.phase is not Phase.REVIEW or act.cancelling:
+            return
+        self._record(self._facts.review_resolved(act, self._now, committed=committed))
+        if committed:
+            result = StepRunResult.success(act.spec.id, output, port=port)
+            self._record(self._facts.concluded(act, result, {}, self._now))
+        else:
+            self._launch(act, self._plan(act), run_step)
+
+    def _end_of_pause(self) -> None:
+        held, self._held = self._held, []
+        self.machine.orders.extend(held)
+        if not self.machine.stopping:
+            self.machine.orders.extend(timers(self.machine))
 
     # -- children ---------------------------------------------------------------------------------
 
     def _start_child(self, act: Activation, index: int) -> None:
         wait = act.wait
         assert isinstance(wait, WaitForChildren)
-        self._children.start(act, index, wait, self._child_ended)
+        self.children.start(act, index, wait, self._child_ended)
 
     def _child_ended(self, act: Activation, child: tuple[int, str], end: ChildEnd) -> None:
         self._record(self._facts.child_completed(act, child, end, self._now))

@@ -17,9 +17,11 @@ from openrun.core.types import Json, RunStatus
 from openrun.definition.program import Program
 from openrun.net.address import AllowList
 from openrun.net.http import HttpClient
+from openrun.runtime.children import Children
 from openrun.runtime.clock import Clock, SystemClock
 from openrun.runtime.driver import Driver
 from openrun.runtime.ids import NewRunId, uuid7
+from openrun.runtime.log import MemoryLog
 from openrun.runtime.secrets import Redactor
 from openrun.runtime.surroundings import ChildRequest, Surroundings
 from openrun.steps.base import Step
@@ -71,12 +73,13 @@ class Start:
 class RunHandle:
     """A run under way."""
 
-    __slots__ = ("_driver", "run_id", "task")
+    __slots__ = ("_driver", "_log", "run_id", "task")
 
-    def __init__(self, driver: Driver, run_id: str) -> None:
+    def __init__(self, driver: Driver, log: MemoryLog) -> None:
         self._driver = driver
-        self.run_id = run_id
-        self.task: asyncio.Task[FlowCompleted] = asyncio.get_running_loop().create_task(driver.drive())
+        self._log = log
+        self.run_id = driver.machine.run_id
+        self.task: asyncio.Task[FlowCompleted] = asyncio.get_running_loop().create_task(self._to_its_end())
 
     def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
         """Ask the run to stop; its steps marked always still run unless `hard`."""
@@ -93,9 +96,14 @@ class RunHandle:
             output=end.output,
             state=state,
             failures=end.failures,
-            events=tuple(self._driver.events),
+            events=tuple(self._log.facts),
             graph=self._driver.machine.graph,
         )
+
+    async def _to_its_end(self) -> FlowCompleted:
+        end = await self._driver.drive()
+        assert end is not None, "nobody takes over a run in memory"
+        return end
 
 
 class Engine:
@@ -137,8 +145,6 @@ class Engine:
             new_run_id=new_run_id,
             secret_roots={"secrets": known} if known else {},
             redact=Redactor(known).error,
-            missing_flow=self._missing_flow,
-            start_child=self._start_child,
         )
         for flow in flows:
             self.add_flow(flow)
@@ -195,18 +201,30 @@ class Engine:
             state=start.state,
             parent_run_id=start.parent_run_id,
         )
-        handle = RunHandle(Driver(self._around, program, started, show, depth=start.depth), run_id)
+        log = MemoryLog(show)
+        handle = RunHandle(
+            Driver(
+                self._around,
+                program,
+                started,
+                log,
+                lambda post: Children(self._around, self, run_id, start.depth, post),
+            ),
+            log,
+        )
         self._running.add(handle)
         handle.task.add_done_callback(lambda _task: self._running.discard(handle))
         return handle
 
-    def _missing_flow(self, flow: str) -> str | None:
+    def missing_flow(self, flow: str) -> str | None:
+        """Why a flow cannot be run as a child, or None when it can."""
         if flow in self.flows:
             return None
         hint = did_you_mean(flow, self.flows) or "add it with Engine(flows=[...])"
         return f"the engine knows no flow {flow!r}; {hint}"
 
-    def _start_child(self, request: ChildRequest) -> RunHandle:
+    def start_child(self, request: ChildRequest) -> RunHandle:
+        """Start a run for another one. Raises `StepError` when it cannot be started."""
         program = self.flows[request.flow]
         try:
             start = prepare(program, request.trigger, request.payload, {})

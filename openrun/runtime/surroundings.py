@@ -45,7 +45,3 @@ class Surroundings:
     new_run_id: NewRunId
     secret_roots: Mapping[str, Json]
     redact: Callable[[ErrorObject], ErrorObject]
-    missing_flow: Callable[[str], str | None]
-    """Why a flow cannot be run, or None when it can."""
-    start_child: Callable[[ChildRequest], ChildRun]
-    """Raises `StepError` when the child cannot be started."""

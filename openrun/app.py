@@ -1,0 +1,318 @@
+"""A store, a journal, a worker and intake put together: the durable engine in one process."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from openrun.core.errors import OpenRunError
+from openrun.core.events import Fact, FlowStarted, Shown, decode_fact
+from openrun.core.limits import DEFAULT_LIMITS, Limits
+from openrun.core.near import did_you_mean
+from openrun.core.past import Replayer
+from openrun.core.strict_json import canonical
+from openrun.core.types import FINAL, Json, RunStatus
+from openrun.definition.program import Program
+from openrun.net.address import AllowList
+from openrun.net.http import HttpClient
+from openrun.runtime.births import birth_of, started, unheld
+from openrun.runtime.clock import Clock, SystemClock
+from openrun.runtime.engine import Compilable, Start, prepare
+from openrun.runtime.held import HeldRun, Left
+from openrun.runtime.ids import NewRunId, uuid7
+from openrun.runtime.journal import Journal, OneOff
+from openrun.runtime.library import Library
+from openrun.runtime.secrets import Redactor
+from openrun.runtime.surroundings import Surroundings
+from openrun.runtime.worker import Worker, WorkerOptions, unseen
+from openrun.steps.catalog import StepCatalog
+from openrun.store.base import Store
+from openrun.store.opening import open_store
+from openrun.store.projection import in_ms
+from openrun.store.rows import Committed, Dedupe, Duplicate, Message, Posted, RunRow
+
+_DEDUPE_HOURS = 24
+
+
+class UnknownRun(OpenRunError, LookupError):
+    """The store has no such run."""
+
+
+class UnknownFlow(OpenRunError, LookupError):
+    """The store has no such flow."""
+
+
+class KeyConflict(OpenRunError):
+    """A run was started under this key before, with something else."""
+
+
+class RunEnded(OpenRunError):
+    """The run has ended; nothing can be asked of it any more."""
+
+
+class DurableRun:
+    """A run that the store has; `replayed` when it was started before under the same key."""
+
+    def __init__(self, app: "App", run_id: str, *, replayed: bool = False) -> None:
+        self._app = app
+        self.run_id = run_id
+        self.replayed = replayed
+
+    async def status(self) -> RunStatus:
+        return (await self._app.row(self.run_id)).status
+
+    async def finished(self) -> RunRow:
+        """Wait until the run has ended, here or elsewhere."""
+        return await self._app.ended(self.run_id)
+
+
+class App:
+    """Runs flows so that they survive: `async with App("openrun.db", flows=[flow]) as app`.
+
+    `store` is a path of a SQLite file (`:memory:` keeps nothing), a `postgresql://` URL, or a store. With
+    `work=False` it starts and steers runs but leaves running them to workers elsewhere.
+    """
+
+    def __init__(
+        self,
+        store: Store | str | Path = "openrun.db",
+        *,
+        flows: Iterable[Compilable] = (),
+        catalog: StepCatalog | None = None,
+        clock: Clock | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        allow: Iterable[str] = (),
+        secrets: Mapping[str, str] | None = None,
+        work: bool = True,
+        options: WorkerOptions | None = None,
+        new_run_id: NewRunId = uuid7,
+    ) -> None:
+        self.store: Store = open_store(str(store)) if isinstance(store, str | Path) else store
+        self.catalog = catalog or StepCatalog.builtin()
+        self.clock: Clock = clock or SystemClock()
+        self.limits = limits
+        self._flows = tuple(flows)
+        self._http = HttpClient(allow=AllowList.parse(tuple(allow)))
+        known = dict(secrets or {})
+        self._around = Surroundings(
+            clock=self.clock,
+            limits=limits,
+            http=self._http,
+            new_run_id=new_run_id,
+            secret_roots={"secrets": known} if known else {},
+            redact=Redactor(known).error,
+        )
+        self.library = Library(self.store, self.catalog, limits, self.clock)
+        self._options = options or WorkerOptions()
+        self._works = work
+        self.worker: Worker | None = None
+        self.journal: Journal
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+
+    # -- life -------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.store.open()
+        for flow in self._flows:
+            await self.add_flow(flow)
+        if self._works:
+            self.worker = Worker(self.store, self._around, self.library, self._options)
+            self.worker.on_left = self._left
+            self.journal = self.worker.journal
+            await self.worker.start()
+        else:
+            self.journal = Journal(self.store, self.clock)
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Hand back what runs here, within the grace in seconds, and close everything."""
+        if self.worker is not None:
+            await self.worker.stop(grace)
+        else:
+            await self.journal.close()
+        await self._http.close()
+        await self.store.close()
+
+    # -- flows and runs ---------------------------------------------------------------------------
+
+    async def add_flow(self, flow: Compilable) -> Program:
+        """Keep a flow in the store; new runs of it get this version. Raises `InvalidFlow`."""
+        program = flow.program(self.catalog, self.limits)
+        await self.library.add(program)
+        return program
+
+    async def start(
+        self,
+        flow: Compilable | str,
+        trigger: str | None = None,
+        *,
+        input: Mapping[str, Any] | None = None,  # noqa: A002
+        state: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        show: Callable[[Shown], None] = unseen,
+    ) -> DurableRun:
+        """Start a run; when this returns, the run exists, whatever happens next.
+
+        With a `key`, the same key and input give the same run for 24 hours. Events are shown to `show` once they
+        are on disk, as long as the run stays here. Raises `UnknownFlow`, `InvalidFlow`, `KeyConflict`,
+        `PermanentError` for an input that cannot be.
+        """
+        program = await self._program(flow)
+        start = prepare(program, trigger, input or {}, state or {})
+        dedupe = None if key is None else self._dedupe(program, start, key)
+        if self.worker is not None and self.worker.has_room:
+            return await self._start_here(self.worker, program, start, dedupe, show)
+        return await self._start_elsewhere(program, start, dedupe)
+
+    async def replay_dead(self, run_id: str) -> DurableRun:
+        """Run a dead letter again from its beginning, with the flow version and the input it had."""
+        begun = (await self.facts(run_id))[0]
+        assert isinstance(begun, FlowStarted)
+        assert begun.trigger is not None
+        program = await self.library.program(begun.flow_id, begun.version)
+        start = Start(trigger=begun.trigger, payload=begun.input, state=begun.state)
+        return await self._start_elsewhere(program, start, None, replay_of=run_id)
+
+    async def _program(self, flow: Compilable | str) -> Program:
+        if not isinstance(flow, str):
+            return await self.add_flow(flow)
+        program = await self.library.current(flow)
+        if program is None:
+            known = [row.flow_id for row in await self.store.versions()]
+            hint = did_you_mean(flow, known) or "add it with app.add_flow(flow)"
+            raise UnknownFlow(f"the store has no flow {flow!r}; {hint}")
+        return program
+
+    def _dedupe(self, program: Program, start: Start, key: str) -> Dedupe:
+        asked = canonical([program.flow_id, start.trigger, start.payload, start.state])
+        expires = in_ms(self.clock.now()) + _DEDUPE_HOURS * 3_600_000
+        payload_hash = hashlib.sha256(asked.encode()).hexdigest()
+        return Dedupe(key=f"start:{program.flow_id}:{key}", payload_hash=payload_hash, expires_at=expires)
+
+    async def _start_here(
+        self,
+        worker: Worker,
+        program: Program,
+        start: Start,
+        dedupe: Dedupe | None,
+        show: Callable[[Shown], None],
+    ) -> DurableRun:
+        run = worker.bear(program, start, show, dedupe=dedupe)
+        on_disk = asyncio.Event()
+        run.log.committed(on_disk.set)
+        born = asyncio.ensure_future(on_disk.wait())
+        await asyncio.wait([born, run.task], return_when=asyncio.FIRST_COMPLETED)
+        if born.done():
+            return DurableRun(self, run.run_id)
+        born.cancel()
+        left = run.task.result()
+        if left.duplicate is not None:
+            return self._known(left.duplicate)
+        raise OpenRunError(f"the run could not be started: {left.lost or left.fault}")
+
+    async def _start_elsewhere(
+        self, program: Program, start: Start, dedupe: Dedupe | None, *, replay_of: str | None = None
+    ) -> DurableRun:
+        event = started(program, start, self._around.new_run_id(), self.clock.now())
+        source = OneOff(unheld(event, birth_of(event, dedupe=dedupe, replay_of=replay_of)))
+        self.journal.touch(source, urgent=True)
+        match await source.verdict:
+            case Committed():
+                if self.worker is not None:
+                    self.worker.hint()
+                return DurableRun(self, event.run_id)
+            case Duplicate() as known:
+                return self._known(known)
+            case stale:
+                raise OpenRunError(f"the run could not be started: {stale}")
+
+    def _known(self, known: Duplicate) -> DurableRun:
+        if not known.same_payload:
+            raise KeyConflict(
+                f"run {known.run_id} was started under this key, for another flow, trigger or input"
+            )
+        return DurableRun(self, known.run_id, replayed=True)
+
+    # -- control ----------------------------------------------------------------------------------
+
+    async def cancel(self, run_id: str, reason: str = "cancelled", *, hard: bool = False) -> None:
+        """Ask a run to stop. Raises `UnknownRun`, `RunEnded`."""
+        await self._tell(run_id, "cancel", {"reason": reason, "hard": hard})
+
+    async def pause(self, run_id: str, reason: str = "paused") -> None:
+        """Let nothing more start in a run until it is resumed. Raises `UnknownRun`, `RunEnded`."""
+        await self._tell(run_id, "pause", {"reason": reason})
+
+    async def resume(self, run_id: str) -> None:
+        """Let a paused or held run go on. Raises `UnknownRun`, `RunEnded`."""
+        await self._tell(run_id, "resume", {})
+
+    async def resolve(
+        self,
+        run_id: str,
+        step_id: str,
+        scope: str = "/",
+        *,
+        committed: bool,
+        output: Json = None,
+        port: str | None = None,
+    ) -> None:
+        """Say whether the work of a step whose outcome is unknown took place. Raises `UnknownRun`, `RunEnded`."""
+        body = {"step_id": step_id, "scope": scope, "committed": committed, "output": output, "port": port}
+        await self._tell(run_id, "review", body)
+
+    async def _tell(self, run_id: str, kind: str, body: dict[str, Any]) -> None:
+        message = Message(run_id=run_id, kind=kind, key=f"{kind}:{self._around.new_run_id()}", body=body)
+        (posted,) = await self.store.post([message])
+        self._check(run_id, posted)
+        if self.worker is not None:
+            self.worker.hint()
+
+    def _check(self, run_id: str, posted: Posted) -> None:
+        if posted.status is None:
+            raise UnknownRun(f"the store has no run {run_id!r}")
+        if posted.status in FINAL:
+            raise RunEnded(f"run {run_id} has {posted.status.value}; nothing can be asked of it any more")
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    async def row(self, run_id: str) -> RunRow:
+        """Where a run stands. Raises `UnknownRun`."""
+        row = await self.store.run(run_id)
+        if row is None:
+            raise UnknownRun(f"the store has no run {run_id!r}")
+        return row
+
+    async def facts(self, run_id: str) -> Sequence[Fact]:
+        """The journal of a run. Raises `UnknownRun`."""
+        rows = await self.store.events(run_id)
+        if not rows:
+            raise UnknownRun(f"the store has no run {run_id!r}")
+        return [decode_fact(row.body) for row in rows]
+
+    async def past(self, run_id: str) -> Replayer:
+        """The past of a run: states, differences, timeline. Raises `UnknownRun`, `MissingCode`."""
+        row = await self.row(run_id)
+        program = await self.library.program(row.flow_id, row.version)
+        return Replayer(program.graph, await self.facts(run_id))
+
+    async def ended(self, run_id: str) -> RunRow:
+        """Wait until a run has ended. Raises `UnknownRun`."""
+        loop = asyncio.get_running_loop()
+        while True:
+            left = loop.create_future()
+            self._waiting.setdefault(run_id, []).append(left)
+            row = await self.row(run_id)
+            if row.status in FINAL:
+                self._waiting.pop(run_id, None)
+                return row
+            await asyncio.wait([left], timeout=self._options.poll)
+
+    def _left(self, run: HeldRun, _left: Left) -> None:
+        for waiting in self._waiting.pop(run.run_id, []):
+            if not waiting.done():
+                waiting.set_result(None)

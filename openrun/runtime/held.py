@@ -1,0 +1,142 @@
+"""One run that this process holds: its driver, its log, and how it leaves."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from openrun.core.errors import ErrorObject
+from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown
+from openrun.definition.program import Program
+from openrun.runtime.driver import Driver
+from openrun.runtime.hearing import hear
+from openrun.runtime.journal import Journal
+from openrun.runtime.library import Library
+from openrun.runtime.offspring import Offspring
+from openrun.runtime.runlog import Head, RunLog
+from openrun.runtime.surroundings import Surroundings
+from openrun.store.projection import in_ms
+from openrun.store.rows import Birth, Duplicate, InboxRow, Release
+
+POISON = "poison"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How a run left this process: at its end, given back, taken away, or never begun (a duplicate)."""
+
+    end: FlowCompleted | None = None
+    duplicate: Duplicate | None = None
+    lost: str | None = None
+    fault: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What the runs of one worker share."""
+
+    around: Surroundings
+    library: Library
+    journal: Journal
+    worker: str
+
+
+class HeldRun:
+    """A run in the memory of its holder."""
+
+    def __init__(
+        self,
+        place: Place,
+        head: Head,
+        program: Program,
+        history: Sequence[Fact],
+        show: Callable[[Shown], None],
+        *,
+        birth: Birth | None = None,
+        depth: int = 0,
+    ) -> None:
+        """`history` is the journal so far; for a run that is born here, with its `birth`, just its first event."""
+        begun = history[0]
+        assert isinstance(begun, FlowStarted)
+        self.run_id = head.run_id
+        self.program = program
+        self._place = place
+        limits = place.around.limits
+        most = (limits.run_events, limits.run_bytes)
+        self.log = RunLog(place.journal, head, place.worker, self, show, birth=birth, most=most)
+        self.driver = Driver(
+            place.around,
+            program,
+            begun,
+            self.log,
+            lambda post: Offspring(place.around, place.library, self.log, depth, post),
+            history=() if birth is not None else history,
+        )
+        self.log.machine = self.driver.machine
+        self._told = asyncio.Event()
+        """The store has heard of the run's end, or refused it."""
+        self._duplicate: Duplicate | None = None
+        self._lost: str | None = None
+        self._taken: set[int] = set()
+        self.rested_since: float | None = None
+        """When it was first seen at rest, by the loop's clock."""
+        self.leaving = False
+        self.task: asyncio.Task[Left] = asyncio.get_running_loop().create_task(self._live())
+
+    # -- what the worker asks ---------------------------------------------------------------------
+
+    def hear(self, row: InboxRow) -> None:
+        """A message from the inbox; each is heard once."""
+        if row.number in self._taken or self.leaving:
+            return
+        self._taken.add(row.number)
+        self.rested_since = None
+
+        def act() -> None:
+            self.log.take(row.number)
+            hear(self.driver, row)
+
+        self.driver.post(act)
+
+    def give_back(self, *, hold: str | None = None, crashed: bool = False) -> None:
+        """Leave the run to whoever claims it next: when it is due if it rests, else at once."""
+        if self.leaving:
+            return
+        self.leaving = True
+        due_at = None
+        if hold is None:
+            due = self.driver.due() if self.driver.resting else self._place.around.clock.now()
+            due_at = None if due is None else in_ms(due)
+        self.log.release(Release(due_at=due_at, hold=hold, crashed=crashed))
+        self.log.committed(self.driver.leave)
+
+    # -- what the log tells -----------------------------------------------------------------------
+
+    def lost(self, reason: str) -> None:
+        self._lost = reason
+        self._told.set()
+        self.driver.leave()
+
+    def known(self, duplicate: Duplicate) -> None:
+        self._duplicate = duplicate
+        self._told.set()
+        self.driver.leave()
+
+    def relieved(self) -> None:
+        self.driver.post(lambda: None)
+
+    def too_long(self, message: str) -> None:
+        error = ErrorObject(code="JOURNAL_LIMIT", message=message)
+        self.driver.post(lambda: self.driver.request_cancel("JOURNAL_LIMIT", hard=True, error=error))
+
+    async def _live(self) -> Left:
+        try:
+            end = await self.driver.drive()
+        except Exception as fault:  # noqa: BLE001
+            # The engine's own fault must not take the worker with it: the run is held, and says why.
+            return Left(fault=fault)
+        if end is not None:
+            self.log.committed(self._told.set)
+            await self._told.wait()
+        if self._lost is not None:
+            return Left(lost=self._lost)
+        return Left(end=end, duplicate=self._duplicate)

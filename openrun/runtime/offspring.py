@@ -1,0 +1,100 @@
+"""The child runs of a durable run: made in the store along with the events that ask for them."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from openrun.core.errors import CANCELLED, ErrorObject, InvalidFlow, PermanentError
+from openrun.core.frame import Activation
+from openrun.core.results import Outcome, WaitForChildren
+from openrun.core.types import RunStatus
+from openrun.runtime.attempt import error_of
+from openrun.runtime.births import birth_of, started, unheld
+from openrun.runtime.children import ChildEnd, OnEnd, Post, named
+from openrun.runtime.engine import prepare
+from openrun.runtime.library import Library
+from openrun.runtime.runlog import RunLog
+from openrun.runtime.surroundings import Surroundings
+from openrun.store.rows import Message, Slice
+
+
+class Offspring:
+    """Has children born, stopped and heard of through the store; making one again is no act."""
+
+    def __init__(self, around: Surroundings, library: Library, log: RunLog, depth: int, post: Post) -> None:
+        self._around = around
+        self._library = library
+        self._log = log
+        self._depth = depth
+        self._post = post
+        self._expected: dict[str, tuple[Activation, int, OnEnd]] = {}
+        self._unborn: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._unborn)
+
+    def prepare(self, wait: WaitForChildren) -> Outcome:
+        return named(wait, self._depth, self._around)
+
+    def start(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
+        run_id = wait.run_ids[index]
+        self._expected[run_id] = (act, index, on_end)
+        start = self._start(run_id, wait, wait.inputs[index])
+        task = self._unborn[run_id] = asyncio.get_running_loop().create_task(start)
+        self._around.clock.hold()
+        task.add_done_callback(lambda task: self._began(run_id, task))
+
+    def cancel(self, act: Activation, index: int, reason: str) -> None:
+        wait = act.wait
+        assert isinstance(wait, WaitForChildren)
+        run_id = wait.run_ids[index]
+        unborn = self._unborn.get(run_id)
+        if unborn is not None:
+            unborn.cancel()
+            return
+        body = {"reason": reason}
+        self._log.tell(Message(run_id=run_id, kind="cancel", key="cancel:parent", body=body))
+
+    def heard(self, run_id: str, end: ChildEnd) -> None:
+        expected = self._expected.pop(run_id, None)
+        if expected is not None:
+            act, index, on_end = expected
+            on_end(act, (index, run_id), end)
+
+    async def close(self) -> None:
+        tasks = list(self._unborn.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _start(self, run_id: str, wait: WaitForChildren, payload: Mapping[str, Any]) -> None:
+        self._log.bear(await self._birth(run_id, wait, payload))
+
+    async def _birth(self, run_id: str, wait: WaitForChildren, payload: Mapping[str, Any]) -> Slice:
+        program = await self._library.current(wait.flow)
+        if program is None:
+            hint = "add it to the store, or correct the step"
+            raise PermanentError(f"the store knows no flow {wait.flow!r}; {hint}", code="FLOW_NOT_FOUND")
+        try:
+            start = prepare(program, wait.trigger, payload, {})
+        except InvalidFlow as error:
+            raise PermanentError(str(error), code="INVALID_TRIGGER") from None
+        child = replace(start, parent_run_id=self._log.run_id)
+        event = started(program, child, run_id, self._around.clock.now())
+        return unheld(event, birth_of(event, depth=self._depth + 1))
+
+    def _began(self, run_id: str, task: "asyncio.Task[None]") -> None:
+        def tell() -> None:
+            self._unborn.pop(run_id, None)
+            self._around.clock.release()
+            fault = None if task.cancelled() else task.exception()
+            if task.cancelled():
+                error = ErrorObject(code=CANCELLED, message="the child run was cancelled before it began")
+                self.heard(run_id, (RunStatus.CANCELLED, None, error))
+            elif fault is not None:
+                self.heard(run_id, (RunStatus.FAILED, None, error_of(fault)))
+
+        self._post(tell)

@@ -1,0 +1,278 @@
+"""What one durable run has to say to the store, and who waits for the store to have heard it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from openrun.core.events import Fact, FlowCompleted, Shown, encode_event
+from openrun.core.machine import Machine
+from openrun.core.outstanding import standing
+from openrun.core.types import FINAL
+from openrun.runtime.children import end_of
+from openrun.runtime.journal import Journal
+from openrun.store.chain import GENESIS, link
+from openrun.store.projection import activation_rows, error_text, in_ms
+from openrun.store.rows import (
+    Birth,
+    Claim,
+    Committed,
+    Duplicate,
+    EventRow,
+    Message,
+    Release,
+    Slice,
+    Stale,
+    Standing,
+    Verdict,
+)
+
+_BACKLOG = 10_000
+
+
+class Holder(Protocol):
+    """Holds the run for this process."""
+
+    def lost(self, reason: str) -> None:
+        """The run is somebody else's now."""
+
+    def known(self, duplicate: Duplicate) -> None:
+        """The run is none: it was started before."""
+
+    def relieved(self) -> None:
+        """There is room again: the run may go on."""
+
+    def too_long(self, message: str) -> None:
+        """The run's journal is over its limits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHead:
+    """The head of a run that is not in the store yet."""
+
+    run_id: str
+    parent_run_id: str | None
+    fence: int = 1
+    seq: int = 0
+    hash: str = GENESIS
+    bytes: int = 0
+
+
+Head = NewHead | Claim
+"""Where a run's journal stands, and under what right it goes on."""
+
+
+class RunLog:
+    """The log of a run in a store; a source of the journal."""
+
+    durable = True
+
+    def __init__(
+        self,
+        journal: Journal,
+        head: Head,
+        worker: str,
+        holder: Holder,
+        show: Callable[[Shown], None],
+        *,
+        birth: Birth | None = None,
+        most: tuple[int, int],
+    ) -> None:
+        """`most` are the events and the bytes that the journal of a run may have."""
+        self._journal = journal
+        self.run_id = head.run_id
+        self._parent = head.parent_run_id
+        self._worker = worker
+        self._fence = head.fence
+        self._seq = head.seq
+        self._hash = head.hash
+        self._bytes = head.bytes
+        self._most = most
+        self._holder = holder
+        self._watch = show
+        self._birth = birth
+        self.machine: Machine | None = None
+        self._facts: list[Fact] = []
+        self._shown: list[Shown] = []
+        self._gates: list[Callable[[], None]] = []
+        self._flying: tuple[list[Shown], list[Callable[[], None]]] = ([], [])
+        self._taken: list[int] = []
+        self._children: list[Slice] = []
+        self._messages: list[Message] = []
+        self._release: Release | None = None
+        self._touched = False
+        self._was_full = False
+        self._over = False
+
+    # -- the driver's side ------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """The store is behind: nothing more should start for now."""
+        self._was_full = len(self._facts) > _BACKLOG
+        return self._was_full
+
+    def append(self, fact: Fact) -> None:
+        self._facts.append(fact)
+        if not self._touched:
+            self._touch(urgent=False)
+
+    def show(self, shown: Shown) -> None:
+        self._shown.append(shown)
+        if not self._touched:
+            self._touch(urgent=False)
+
+    def gate(self, then: Callable[[], None], *, commit: bool) -> None:
+        if commit:
+            self.committed(then)
+        else:
+            then()
+
+    def ended(self) -> None:
+        """Nobody counts steps yet."""
+
+    def take(self, number: int) -> None:
+        self._taken.append(number)
+        self._touch(urgent=False)
+
+    def snapshot(self) -> Callable[[int], dict[str, Any]] | None:
+        return None
+
+    # -- beyond the run ---------------------------------------------------------------------------
+
+    def committed(self, then: Callable[[], None]) -> None:
+        """Call back once everything so far is on disk."""
+        self._gates.append(then)
+        self._touch(urgent=True)
+
+    def bear(self, child: Slice) -> None:
+        """Have a run made along with the facts so far."""
+        self._children.append(child)
+        self._touch(urgent=True)
+
+    def tell(self, message: Message) -> None:
+        """Have another run told along with the facts so far."""
+        self._messages.append(message)
+        self._touch(urgent=True)
+
+    def release(self, release: Release) -> None:
+        """Give the run back with the facts so far; nothing may follow."""
+        self._release = release
+        self._touch(urgent=True)
+
+    def _touch(self, *, urgent: bool) -> None:
+        if not self._over:
+            self._touched = True
+            self._journal.touch(self, urgent=urgent)
+
+    # -- the journal's side -----------------------------------------------------------------------
+
+    @property
+    def pending(self) -> int:
+        return len(self._facts)
+
+    def slice(self) -> Slice | None:
+        self._touched = False
+        if self._over:
+            return None
+        facts, self._facts = self._facts, []
+        first, rows = self._seq + 1, self._rows(facts)
+        self._flying = self._shown, self._gates
+        self._shown, self._gates = [], []
+        part = Slice(
+            run_id=self.run_id,
+            worker=self._worker,
+            fence=self._fence,
+            first=first,
+            events=rows,
+            standing=self._standing(facts[-1]) if facts else None,
+            birth=self._birth,
+            activations=activation_rows(facts),
+            children=tuple(self._children),
+            messages=(*self._messages, *self._news(facts)),
+            taken=tuple(self._taken),
+            release=self._release,
+        )
+        self._birth = None
+        self._children, self._messages, self._taken = [], [], []
+        return part
+
+    def settled(self, verdict: Verdict) -> None:
+        shown, gates = self._flying
+        self._flying = [], []
+        match verdict:
+            case Committed():
+                self._heard(shown, gates)
+            case Duplicate():
+                self._over = True
+                self._holder.known(verdict)
+            case Stale(reason=reason):
+                self._over = True
+                self._holder.lost(reason)
+
+    def failed(self, fault: Exception) -> None:
+        self._over = True
+        self._holder.lost(f"its journal cannot be written: {fault}")
+
+    def _heard(self, shown: list[Shown], gates: list[Callable[[], None]]) -> None:
+        for each in shown:
+            self._watch(each)
+        for then in gates:
+            then()
+        if self._was_full:
+            self._was_full = False
+            self._holder.relieved()
+
+    def _rows(self, facts: list[Fact]) -> tuple[EventRow, ...]:
+        rows = []
+        run_id, fence, last, seq = self.run_id, self._fence, self._hash, self._seq
+        for fact in facts:
+            body = encode_event(fact).decode()
+            seq += 1
+            last = link(last, run_id, seq, fence, body)
+            self._bytes += len(body)
+            rows.append(EventRow(run_id, seq, fence, last, body))
+        self._hash, self._seq = last, seq
+        self._weigh()
+        return tuple(rows)
+
+    def _weigh(self) -> None:
+        events, size = self._most
+        if self._seq > events or self._bytes > size:
+            self._most = (self._seq * 2, self._bytes * 2)
+            self._holder.too_long(
+                f"the journal of run {self.run_id} has {self._seq} events and {self._bytes} bytes; "
+                f"the limits are {events} and {size}"
+            )
+
+    def _standing(self, last: Fact) -> Standing:
+        assert self.machine is not None
+        return standing_of(self.machine, last)
+
+    def _news(self, facts: list[Fact]) -> tuple[Message, ...]:
+        """The parent of a run hears of its end."""
+        last = facts[-1] if facts else None
+        if self._parent is None or not isinstance(last, FlowCompleted):
+            return ()
+        status, output, error = end_of(last)
+        body = {
+            "run_id": self.run_id,
+            "status": status.value,
+            "output": output,
+            "error": None if error is None else error.to_json(),
+        }
+        return (Message(run_id=self._parent, kind="child", key=f"child:{self.run_id}", body=body),)
+
+
+def standing_of(machine: Machine, last: Fact) -> Standing:
+    """Where a run stands after its last fact, as the store keeps it."""
+    status = standing(machine)
+    at = in_ms(last.timestamp)
+    error = None
+    if isinstance(last, FlowCompleted):
+        error = next((each.error for each in last.failures if not each.handled), None)
+    return Standing(
+        status=status,
+        updated_at=at,
+        ended_at=at if status in FINAL else None,
+        error=error_text(error),
+    )

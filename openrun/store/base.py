@@ -1,0 +1,190 @@
+"""The protocol every store speaks. One conformance suite (tests/store/conformance) holds for all.
+
+A store keeps runs: their events (the truth), rows derived from them in the same transaction, leases, inboxes,
+flow versions. It decides nothing about runs; it refuses writes of those who do not hold them.
+
+Leases belong to workers and not to single runs, so that renewing them is one row. A worker's lease lives in the
+store's own clock (of a kind that no change of the wall clock moves); `due_at` of a run is wall-clock time, also
+the store's.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from openrun.core.errors import OpenRunError
+from openrun.core.types import RunStatus
+from openrun.store.rows import (
+    ActivationRow,
+    Claim,
+    DeadLetter,
+    EventRow,
+    InboxRow,
+    Message,
+    Posted,
+    RunFilter,
+    RunRow,
+    Slice,
+    Standing,
+    Tombstone,
+    Verdict,
+    VersionRow,
+    WorkerRow,
+)
+
+
+class StoreError(OpenRunError):
+    """The store cannot do what it was asked to."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, is busy or full: whether the last call took effect is not known. Try again."""
+
+
+class RefusedBySchema(StoreError):
+    """The database was made by a newer OpenRun, or is none of ours."""
+
+
+class Renewer(Protocol):
+    """Keeps a worker's lease alive, from a thread of its own and over a connection of its own."""
+
+    def renew(self, worker: str, seconds: float) -> float:
+        """Let the lease last that long from now; returns what was left of it in seconds (negative: expired).
+
+        A lease that has expired is renewed too; runs that somebody else has claimed meanwhile stay theirs.
+        Raises `StoreUnavailable`.
+        """
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """Keeps runs. All methods raise `StoreUnavailable` when the store cannot be reached."""
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date, under a lock. Raises `RefusedBySchema` for a newer one."""
+
+    async def close(self) -> None: ...
+
+    async def now(self) -> int:
+        """The store's wall clock."""
+
+    # -- flows ------------------------------------------------------------------------------------
+
+    async def keep_version(self, row: VersionRow) -> None:
+        """Keep a version and make it the current one of its flow; a known version becomes current again."""
+
+    async def version(self, flow_id: str, version: str | None = None) -> VersionRow | None:
+        """This version of a flow, or the current one."""
+
+    async def versions(self) -> list[VersionRow]:
+        """The current version of every flow, by id, with an empty `document`."""
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    async def commit(self, slices: Sequence[Slice]) -> list[Verdict]:
+        """Write all slices in one durable transaction; each is kept whole or not at all, whatever the others are.
+
+        A slice that is on disk already, under the same fence and with the same last hash, is `Committed`
+        again: so a call whose outcome is not known can be repeated. One verdict per slice, in order.
+
+        A slice is `Stale` unless the run exists, has not ended, stands at `first - 1`, is held by `worker` under
+        `fence`, and the worker's lease has not expired. Events set the run's crash count to 0, unless the slice's
+        release says `crashed`. A run that ends leaves its worker, loses its waiting messages and, when it failed
+        and has no parent, is kept as a dead letter; a run that ended well takes the dead letter it replays away.
+        """
+
+    async def post(self, messages: Sequence[Message]) -> list[Posted]:
+        """Put messages into inboxes, in one transaction and in order; a run that nobody holds becomes due now."""
+
+    # -- holding ----------------------------------------------------------------------------------
+
+    async def enlist(self, worker: str, seconds: float, *, host: str, pid: int) -> None:
+        """Give a new worker its lease."""
+
+    def renewer(self) -> Renewer:
+        """A renewer; call and use it in the thread that renews."""
+
+    async def retire(self, worker: str) -> None:
+        """The worker leaves: its lease ends, and what it still holds is due at once, without a crash counted."""
+
+    async def claim(self, worker: str, most: int, *, without: Sequence[str] = (), alone: bool) -> list[Claim]:
+        """Take up to `most` due runs for this worker, those that are due longest first, each under its fence + 1.
+
+        Due is what nobody holds and whose `due_at` has come, and what is held under an expired lease (its
+        crash count grows by 1). Versions in `without` are left to others. `alone` asks for at most one run that has
+        crashed twice or more, otherwise only others are given. Claiming clears `due_at` and `hold`.
+        Raises `StoreError` when the worker itself has no valid lease.
+        """
+
+    async def waiting_alone(self) -> int:
+        """How many due runs have crashed twice or more (see `claim`)."""
+
+    async def next_due(self) -> int | None:
+        """When the next run that nobody holds becomes due."""
+
+    async def inbox(self, worker: str) -> list[InboxRow]:
+        """Messages that wait for the runs this worker holds, in order."""
+
+    async def waiting_messages(self, run_ids: Sequence[str]) -> list[InboxRow]:
+        """Messages that wait for these runs, in order."""
+
+    async def hold(self, run_id: str, reason: str, *, due_at: int | None) -> None:
+        """Say why a run that nobody holds does not go on, and when it may be claimed again; for `damaged` runs: never."""
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    async def run(self, run_id: str) -> RunRow | None: ...
+
+    async def find(self, prefix: str, limit: int = 2) -> list[str]:
+        """Ids of runs that begin so, at most `limit`."""
+
+    async def runs(self, wanted: RunFilter) -> list[RunRow]:
+        """Newest first (ids of runs grow with time)."""
+
+    async def counts(self) -> Mapping[RunStatus, int]:
+        """How many runs there are of each status that occurs."""
+
+    async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> list[EventRow]:
+        """Events of a run whose seq is greater than `after`, in order."""
+
+    async def journals(self, run_ids: Sequence[str]) -> Mapping[str, list[EventRow]]:
+        """All events of each of these runs, in order."""
+
+    async def activations(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ActivationRow]:
+        """Where a run's activations stand, by the seq of the last event about them, greater than `after`."""
+
+    async def workers(self) -> list[WorkerRow]: ...
+
+    async def orphans(self, limit: int = 100) -> list[str]:
+        """Runs nobody will ever look after: there should be none.
+
+        They are pending or running (not ended, waiting, paused or in review), and nobody holds them, they are not
+        due at any time, and no `hold` names a reason.
+        """
+
+    # -- dead letters -----------------------------------------------------------------------------
+
+    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        """Newest first."""
+
+    async def dead_letter(self, run_id: str) -> DeadLetter | None: ...
+
+    async def discard(self, run_id: str) -> bool:
+        """Take a dead letter away; False when there is none."""
+
+    # -- keeping house ----------------------------------------------------------------------------
+
+    async def ended_before(self, instant: int, limit: int) -> list[RunRow]:
+        """Runs that ended before this, oldest first, whose parent, if any, has ended too."""
+
+    async def remove(self, run_ids: Sequence[str]) -> list[Tombstone]:
+        """Remove runs that have ended, with all that belongs to them; a tombstone of each stays."""
+
+    async def tombstone(self, run_id: str) -> Tombstone | None: ...
+
+    async def rewrite(self, run_id: str, standing: Standing, activations: Sequence[ActivationRow]) -> None:
+        """Replace the rows derived from a run's events."""
+
+    async def backup(self, target: Path) -> None:
+        """Write a consistent copy while work goes on. Raises `StoreError` where the database has better tools."""

@@ -1,0 +1,65 @@
+"""Changes that take more than one statement: claiming, retiring, removing, rewriting, a flow's versions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from openrun.store.base import StoreError
+from openrun.store.postgres.link import Connection
+from openrun.store.postgres.queries import sql
+from openrun.store.postgres.reading import as_rows
+from openrun.store.postgres.record import write_activations
+from openrun.store.postgres.text import kept, kept_or_none
+from openrun.store.rows import ActivationRow, Claim, Standing, VersionRow
+
+
+async def claim(connection: Connection, wanted: Mapping[str, Any]) -> list[Claim]:
+    """Runs that the worker holds from now on."""
+    async with connection.transaction(), connection.pipeline():
+        leased = await connection.execute(sql("has_lease"), wanted)
+        claimed = await connection.execute(sql("claim"), wanted)
+        if await leased.fetchone() is None:
+            raise StoreError(f"worker {wanted['worker']!r} has no valid lease, so it cannot claim runs")
+        return as_rows(Claim, await claimed.fetchall())
+
+
+async def retire(connection: Connection, worker: str) -> None:
+    """The worker holds nothing any more."""
+    async with connection.transaction():
+        given = {"worker": worker}
+        held = await connection.execute(sql("lock_held"), given)
+        await connection.execute(sql("give_back"), given)
+        await connection.execute(sql("retire"), given)
+        if held.rowcount:
+            await connection.execute(sql("notify"))
+
+
+async def remove(connection: Connection, run_ids: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Tombstones, in the order in which their runs were named."""
+    async with connection.transaction():
+        cursor = await connection.execute(sql("remove"), {"run_ids": list(run_ids)})
+        tombstones = {row[0]: row for row in await cursor.fetchall()}
+        await connection.execute(sql("forget_expired_starts"))
+    return [tombstones[run_id] for run_id in dict.fromkeys(run_ids) if run_id in tombstones]
+
+
+async def keep_version(connection: Connection, row: VersionRow) -> None:
+    """Keep a version and make it the current one."""
+    given = {**msgspec.structs.asdict(row), "name": kept(row.name)}
+    async with connection.transaction():
+        await connection.execute(sql("insert_version"), given)
+        await connection.execute(sql("make_current"), given)
+
+
+async def rewrite(
+    connection: Connection, run_id: str, standing: Standing, activations: Sequence[ActivationRow]
+) -> None:
+    """Derived rows, anew."""
+    given = {**msgspec.structs.asdict(standing), "status": standing.status.value, "run_id": run_id}
+    given["error"] = kept_or_none(standing.error)
+    async with connection.transaction():
+        known = await connection.execute(sql("rewrite_run"), given)
+        if known.rowcount:
+            await connection.execute(sql("delete_activations"), {"run_id": run_id})
+            await write_activations(connection, activations)

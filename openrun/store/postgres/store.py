@@ -1,0 +1,205 @@
+"""The store's methods; what a batch comes to is decided in `ledger`, the rest is a query each."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from openrun.core.types import RunStatus
+from openrun.store.base import StoreError
+from openrun.store.postgres import commit, holding, listing
+from openrun.store.postgres.draft import DAMAGED
+from openrun.store.postgres.hints import hints
+from openrun.store.postgres.link import Connection, Pool
+from openrun.store.postgres.queries import sql
+from openrun.store.postgres.reading import as_events, as_messages, as_rows
+from openrun.store.postgres.renewer import PostgresRenewer
+from openrun.store.postgres.text import kept
+from openrun.store.postgres.upgrade import upgrade
+from openrun.store.rows import (
+    ActivationRow,
+    Claim,
+    DeadLetter,
+    EventRow,
+    InboxRow,
+    Message,
+    Posted,
+    RunFilter,
+    RunRow,
+    Slice,
+    Standing,
+    Tombstone,
+    Verdict,
+    VersionRow,
+    WorkerRow,
+)
+
+_CONNECTIONS = 4
+_UPGRADE_SECONDS = 600.0
+_SWEEP_SECONDS = 120.0
+
+
+class PostgresStore:
+    """Runs in a Postgres database; see `openrun.store.base.Store` for what its methods promise."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._writer = Pool(url, 1)
+        self._others = Pool(url, _CONNECTIONS)
+        self._places: dict[str, tuple[str, int]] = {}
+
+    async def open(self) -> None:
+        await self._others.call(upgrade, _UPGRADE_SECONDS)
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._others.close()
+
+    async def now(self) -> int:
+        return await self._number("now")
+
+    def hints(self) -> AsyncGenerator[None, None]:
+        """Yields when there may be something to claim, or a message for a run that is held; never instead of polling."""
+        return hints(self._url)
+
+    # -- flows ------------------------------------------------------------------------------------
+
+    async def keep_version(self, row: VersionRow) -> None:
+        await self._others.call(partial(holding.keep_version, row=row))
+
+    async def version(self, flow_id: str, version: str | None = None) -> VersionRow | None:
+        name = "current_version" if version is None else "version"
+        rows = await self._rows(name, {"flow_id": flow_id, "version": version})
+        return next(iter(as_rows(VersionRow, rows)), None)
+
+    async def versions(self) -> list[VersionRow]:
+        return as_rows(VersionRow, await self._rows("current_versions"))
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    async def commit(self, slices: Sequence[Slice]) -> list[Verdict]:
+        return await self._writer.call(partial(commit.commit, slices=slices)) if slices else []
+
+    async def post(self, messages: Sequence[Message]) -> list[Posted]:
+        return await self._others.call(partial(commit.post, messages=messages)) if messages else []
+
+    # -- holding ----------------------------------------------------------------------------------
+
+    async def enlist(self, worker: str, seconds: float, *, host: str, pid: int) -> None:
+        given = {"worker": worker, "seconds": seconds, "host": kept(host), "pid": pid}
+        self._places[worker] = host, pid
+        await self._do("forget_workers")
+        await self._do("enlist", given)
+
+    def renewer(self) -> PostgresRenewer:
+        return PostgresRenewer(self._url, self._places)
+
+    async def retire(self, worker: str) -> None:
+        await self._others.call(partial(holding.retire, worker=worker))
+        self._places.pop(worker, None)
+
+    async def claim(self, worker: str, most: int, *, without: Sequence[str] = (), alone: bool) -> list[Claim]:
+        wanted = {"worker": worker, "most": 1 if alone else most, "without": list(without), "alone": alone}
+        return await self._others.call(partial(holding.claim, wanted=wanted)) if most > 0 else []
+
+    async def waiting_alone(self) -> int:
+        return await self._number("waiting_alone")
+
+    async def next_due(self) -> int | None:
+        rows = await self._rows("next_due")
+        due: int | None = rows[0][0]
+        return due
+
+    async def inbox(self, worker: str) -> list[InboxRow]:
+        return as_messages(await self._rows("inbox", {"worker": worker}))
+
+    async def waiting_messages(self, run_ids: Sequence[str]) -> list[InboxRow]:
+        return as_messages(await self._rows("waiting_messages", {"run_ids": list(run_ids)}))
+
+    async def hold(self, run_id: str, reason: str, *, due_at: int | None) -> None:
+        due_at = None if reason.startswith(DAMAGED) else due_at
+        await self._do("hold", {"run_id": run_id, "reason": kept(reason), "due_at": due_at})
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    async def run(self, run_id: str) -> RunRow | None:
+        return next(iter(as_rows(RunRow, await self._rows("run", {"run_id": run_id}))), None)
+
+    async def find(self, prefix: str, limit: int = 2) -> list[str]:
+        return [row[0] for row in await self._rows("find", {"prefix": prefix, "limit": limit})]
+
+    async def runs(self, wanted: RunFilter) -> list[RunRow]:
+        return as_rows(RunRow, await self._others.call(partial(listing.runs, wanted=wanted)))
+
+    async def counts(self) -> Mapping[RunStatus, int]:
+        return {RunStatus(status): count for status, count in await self._rows("counts")}
+
+    async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> list[EventRow]:
+        return as_events(await self._rows("events", {"run_id": run_id, "after": after, "limit": limit}))
+
+    async def journals(self, run_ids: Sequence[str]) -> Mapping[str, list[EventRow]]:
+        found: dict[str, list[EventRow]] = {run_id: [] for run_id in run_ids}
+        for event in as_events(await self._rows("journals", {"run_ids": list(run_ids)})):
+            found[event.run_id].append(event)
+        return found
+
+    async def activations(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ActivationRow]:
+        rows = await self._rows("activations", {"run_id": run_id, "after": after, "limit": limit})
+        return as_rows(ActivationRow, rows)
+
+    async def workers(self) -> list[WorkerRow]:
+        return as_rows(WorkerRow, await self._rows("workers"))
+
+    async def orphans(self, limit: int = 100) -> list[str]:
+        return [row[0] for row in await self._rows("orphans", {"limit": limit})]
+
+    # -- dead letters -----------------------------------------------------------------------------
+
+    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        return as_rows(DeadLetter, await self._rows("dead_letters", {"limit": limit}))
+
+    async def dead_letter(self, run_id: str) -> DeadLetter | None:
+        return next(iter(as_rows(DeadLetter, await self._rows("dead_letter", {"run_id": run_id}))), None)
+
+    async def discard(self, run_id: str) -> bool:
+        return await self._do("discard", {"run_ids": [run_id]}) > 0
+
+    # -- keeping house ----------------------------------------------------------------------------
+
+    async def ended_before(self, instant: int, limit: int) -> list[RunRow]:
+        return as_rows(RunRow, await self._rows("ended_before", {"instant": instant, "limit": limit}))
+
+    async def remove(self, run_ids: Sequence[str]) -> list[Tombstone]:
+        rows = await self._others.call(partial(holding.remove, run_ids=run_ids), _SWEEP_SECONDS)
+        return as_rows(Tombstone, rows)
+
+    async def tombstone(self, run_id: str) -> Tombstone | None:
+        return next(iter(as_rows(Tombstone, await self._rows("tombstone", {"run_id": run_id}))), None)
+
+    async def rewrite(self, run_id: str, standing: Standing, activations: Sequence[ActivationRow]) -> None:
+        work = partial(holding.rewrite, run_id=run_id, standing=standing, activations=activations)
+        await self._others.call(work)
+
+    async def backup(self, target: Path) -> None:
+        raise StoreError(
+            f"Postgres writes its own backups: `pg_dump --format=custom --file={target} URL` copies while work goes "
+            "on, `pg_restore` brings it back"
+        )
+
+    # -- one query each ---------------------------------------------------------------------------
+
+    async def _rows(self, name: str, given: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        async def work(connection: Connection) -> list[tuple[Any, ...]]:
+            return await (await connection.execute(sql(name), given)).fetchall()
+
+        return await self._others.call(work)
+
+    async def _number(self, name: str) -> int:
+        number: int = (await self._rows(name))[0][0]
+        return number
+
+    async def _do(self, name: str, given: Mapping[str, Any] | None = None) -> int:
+        async def work(connection: Connection) -> int:
+            return (await connection.execute(sql(name), given)).rowcount
+
+        return await self._others.call(work)

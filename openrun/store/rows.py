@@ -1,0 +1,267 @@
+"""What goes into a store and comes out of it: plain frozen rows. Instants are UTC in ms since 1970."""
+
+from typing import Any
+
+import msgspec
+
+from openrun.core.types import RunStatus
+
+
+class EventRow(msgspec.Struct, frozen=True, array_like=True):
+    """One fact as it is kept: `body` is its JSON, `hash` the chain's link over it (64 hex digits)."""
+
+    run_id: str
+    seq: int
+    fence: int
+    hash: str
+    body: str
+
+
+class ActivationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one activation stands, derived from its run's events.
+
+    A `started_at` or an `attempt` of None leaves the stored one as it is.
+    """
+
+    run_id: str
+    step_id: str
+    scope: str
+    status: str
+    attempt: int | None
+    seq: int
+    """The last event about it."""
+    started_at: int | None = None
+    due_at: int | None = None
+    ended_at: int | None = None
+    error: str | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run stands after its last event, derived from its events alone."""
+
+    status: RunStatus
+    updated_at: int
+    ended_at: int | None = None
+    error: str | None = None
+
+
+class Dedupe(msgspec.Struct, frozen=True, kw_only=True):
+    """A start that is to happen once: `key` names it, `payload_hash` tells whether a second asks for the same."""
+
+    key: str
+    payload_hash: str
+    expires_at: int
+
+
+class Birth(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that is new to the store."""
+
+    flow_id: str
+    version: str
+    created_at: int
+    trigger: str | None = None
+    parent_run_id: str | None = None
+    depth: int = 0
+    """How many runs are above it."""
+    replay_of: str | None = None
+    """The dead run that it repeats."""
+    dedupe: Dedupe | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody else has to say to a run, kept until its holder turns it into an event.
+
+    A second message with the same key to the same run is the first one again. Nothing is kept for a run
+    that has ended.
+    """
+
+    run_id: str
+    kind: str
+    key: str
+    body: dict[str, Any] = {}
+
+
+class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that waits for its run's holder; `number` grows in the order in which messages came."""
+
+    number: int
+    run_id: str
+    kind: str
+    key: str
+    body: dict[str, Any]
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """The holder gives the run back; it wants to be claimed at `due_at`, or only once a message comes (None).
+
+    When a message already waits, it is due at once. `hold` says why nobody should claim it for now.
+    """
+
+    due_at: int | None
+    hold: str | None = None
+    crashed: bool = False
+    """The crash count stays as it was, also though events are written."""
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run has to write, all of it or nothing: events that follow `first - 1`, and what they entail.
+
+    A slice with a `birth` makes the run, held by `worker` under `fence` (or by nobody: `worker` is None, and
+    it is due at once). Any other is accepted only from the run's holder, under the fence it holds. Without
+    events, `first` is what the next event's seq would be.
+    """
+
+    run_id: str
+    worker: str | None
+    fence: int
+    first: int
+    events: tuple[EventRow, ...]
+    standing: Standing | None
+    """None only when there are no events."""
+    birth: Birth | None = None
+    activations: tuple[ActivationRow, ...] = ()
+    children: "tuple[Slice, ...]" = ()
+    """Births of runs that exist once this slice does; one that exists already is left as it is."""
+    messages: tuple[Message, ...] = ()
+    taken: tuple[int, ...] = ()
+    """Numbers of inbox rows that these events answer."""
+    release: Release | None = None
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.events) - 1
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The slice is on disk."""
+
+    woken: int = 0
+    """Runs that became due by it: children, and runs that got a message and that nobody holds."""
+
+
+class Duplicate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A run was started under this key before; nothing of the slice is kept."""
+
+    run_id: str
+    same_payload: bool
+
+
+class Stale(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The writer does not hold the run any more (or never did); nothing of the slice is kept."""
+
+    reason: str
+
+
+Verdict = Committed | Duplicate | Stale
+"""What became of a slice."""
+
+
+class Posted(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a message: `status` is that of the run (None: there is none), `fresh` whether it was kept now.
+
+    A message to a run that has ended is not kept; one whose key is known with another body is a `conflict`.
+    """
+
+    status: RunStatus | None
+    fresh: bool = False
+    conflict: bool = False
+    held: bool = False
+    """A worker holds the run; else it is due now."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that a worker now holds under `fence`, and where its journal stands."""
+
+    run_id: str
+    flow_id: str
+    version: str
+    fence: int
+    seq: int
+    hash: str
+    crashes: int
+    """Claims after an expired lease since its last progress, this one included."""
+    parent_run_id: str | None
+    depth: int
+    bytes: int
+    """Size of its journal."""
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as lists and inspections show it."""
+
+    run_id: str
+    flow_id: str
+    version: str
+    status: RunStatus
+    trigger: str | None
+    parent_run_id: str | None
+    replay_of: str | None
+    depth: int
+    created_at: int
+    updated_at: int
+    ended_at: int | None
+    error: str | None
+    seq: int
+    bytes: int
+    hash: str
+    worker: str | None
+    fence: int
+    due_at: int | None
+    crashes: int
+    hold: str | None
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs to list, newest first; `before` is the run id that the page before ended with."""
+
+    status: tuple[RunStatus, ...] = ()
+    flow_id: str | None = None
+    parent_run_id: str | None = None
+    held: bool | None = None
+    """Only runs with a `hold` (or only those without)."""
+    before: str | None = None
+    limit: int = 50
+
+
+class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a flow: its canonical document."""
+
+    flow_id: str
+    version: str
+    name: str
+    document: str
+    created_at: int
+
+
+class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker that holds a lease, or has let it expire; `runs` are those it holds."""
+
+    worker: str
+    lease_ms: int
+    """What is left of its lease; negative when it has expired."""
+    runs: int
+    host: str
+    pid: int
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A run without a parent that failed, until it is replayed with success or discarded."""
+
+    run_id: str
+    flow_id: str
+    error: str | None
+    failed_at: int
+    replays: int
+    last_replay: str | None
+    """The run that repeats it, the newest one."""
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a run that retention has removed."""
+
+    run_id: str
+    flow_id: str
+    status: RunStatus
+    events: int
+    hash: str
+    removed_at: int

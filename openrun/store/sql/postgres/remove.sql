@@ -1,0 +1,20 @@
+-- Runs that have ended go, with all that belongs to them; tombstones stay.
+WITH gone AS (
+    DELETE FROM runs
+    WHERE run_id = ANY (%(run_ids)s) AND status IN ('succeeded', 'failed', 'cancelled', 'aborted')
+    RETURNING run_id, flow_id, status, seq, hash
+), their_events AS (
+    DELETE FROM events USING gone WHERE events.run_id = gone.run_id
+), their_activations AS (
+    DELETE FROM activations USING gone WHERE activations.run_id = gone.run_id
+), their_inboxes AS (
+    DELETE FROM inbox USING gone WHERE inbox.run_id = gone.run_id
+), their_letters AS (
+    DELETE FROM dead_letters USING gone WHERE dead_letters.run_id = gone.run_id
+)
+INSERT INTO tombstones (run_id, flow_id, status, events, hash, removed_at)
+SELECT run_id, flow_id, status, seq, hash, (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+FROM gone
+ON CONFLICT (run_id) DO UPDATE
+SET status = excluded.status, events = excluded.events, hash = excluded.hash, removed_at = excluded.removed_at
+RETURNING run_id, flow_id, status, events, hash, removed_at;

@@ -1,0 +1,2 @@
+-- A lease ends.
+DELETE FROM workers WHERE worker = %(worker)s;

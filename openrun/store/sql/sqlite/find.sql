@@ -1,0 +1,3 @@
+-- Ids of runs from one on, before another.
+SELECT json_group_array(run_id)
+FROM (SELECT run_id FROM runs WHERE run_id >= :first AND run_id < :beyond ORDER BY run_id LIMIT :limit)

@@ -1,0 +1,2 @@
+-- A worker that has left.
+DELETE FROM workers WHERE worker = :worker

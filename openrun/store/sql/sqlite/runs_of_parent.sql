@@ -1,0 +1,12 @@
+-- Children of a run, newest first.
+SELECT json_group_array(json(shown))
+FROM (
+  SELECT shown FROM run_rows
+  WHERE run_id < :before
+    AND parent_run_id = :parent_run_id
+    AND (:held IS NULL OR (hold IS NOT NULL) = :held)
+    AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:flow_id IS NULL OR flow_id = :flow_id)
+  ORDER BY run_id DESC
+  LIMIT :limit
+)

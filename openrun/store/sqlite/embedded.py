@@ -1,0 +1,179 @@
+"""A store over SQLite, wherever its database lies: each method is one function on one of its threads."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from openrun.core.types import RunStatus
+from openrun.store.base import Renewer
+from openrun.store.rows import (
+    ActivationRow,
+    Claim,
+    DeadLetter,
+    EventRow,
+    InboxRow,
+    Message,
+    Posted,
+    RunFilter,
+    RunRow,
+    Slice,
+    Standing,
+    Tombstone,
+    Verdict,
+    VersionRow,
+    WorkerRow,
+)
+from openrun.store.sqlite import flows, house, inbox, journal, lease, letters, runs
+from openrun.store.sqlite.alive import Alive
+from openrun.store.sqlite.backup import back_up
+from openrun.store.sqlite.claim import Wanted, claim, waiting_alone
+from openrun.store.sqlite.clock import Clocks
+from openrun.store.sqlite.commit import commit
+from openrun.store.sqlite.draft import drafted
+from openrun.store.sqlite.lane import Lane
+from openrun.store.sqlite.lease import Place
+from openrun.store.sqlite.migrate import migrate
+from openrun.store.sqlite.renewer import LaneRenewer
+
+
+class EmbeddedStore:
+    """Writes on one lane and reads on another, or does both on one."""
+
+    def __init__(self, *, writer: Lane, reader: Lane, clocks: Clocks, alive: Alive) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._clocks = clocks
+        self._alive = alive
+        self._places: dict[str, Place] = {}
+
+    async def open(self) -> None:
+        try:
+            await self._writer.open()
+            await self._writer.run(lambda its: migrate(its, self._clocks.now()))
+            await self._reader.open()
+        except BaseException:
+            await self._disconnect()
+            raise
+
+    async def close(self) -> None:
+        await self._disconnect()
+        self._reader.close()
+        self._writer.close()
+        self._alive.close()
+
+    async def _disconnect(self) -> None:
+        await self._reader.disconnect()
+        await self._writer.disconnect()
+
+    async def now(self) -> int:
+        return self._clocks.now()
+
+    # -- flows ------------------------------------------------------------------------------------
+
+    async def keep_version(self, row: VersionRow) -> None:
+        await self._writer.run(lambda its: flows.keep_version(its, row))
+
+    async def version(self, flow_id: str, version: str | None = None) -> VersionRow | None:
+        return await self._reader.run(lambda its: flows.version(its, flow_id, version))
+
+    async def versions(self) -> list[VersionRow]:
+        return await self._reader.run(flows.versions)
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    async def commit(self, slices: Sequence[Slice]) -> list[Verdict]:
+        batch = drafted(slices)
+        return await self._writer.run(lambda its: commit(its, batch, self._clocks))
+
+    async def post(self, messages: Sequence[Message]) -> list[Posted]:
+        return await self._writer.run(lambda its: inbox.post(its, messages, self._clocks.now()))
+
+    # -- holding ----------------------------------------------------------------------------------
+
+    async def enlist(self, worker: str, seconds: float, *, host: str, pid: int) -> None:
+        place = self._places[worker] = Place(host=host, pid=pid)
+        await self._writer.run(lambda _: self._alive.enlist(worker))
+        await self._writer.run(lambda its: lease.give_lease(its, worker, seconds, place, self._clocks))
+
+    def renewer(self) -> Renewer:
+        return LaneRenewer(self._writer, self._places, self._clocks)
+
+    async def retire(self, worker: str) -> None:
+        await self._writer.run(lambda its: lease.retire(its, worker, self._clocks.now()))
+        await self._writer.run(lambda _: self._alive.retire(worker))
+        self._places.pop(worker, None)
+
+    async def claim(self, worker: str, most: int, *, without: Sequence[str] = (), alone: bool) -> list[Claim]:
+        wanted = Wanted(worker=worker, most=most, without=tuple(without), alone=alone)
+        return await self._writer.run(lambda its: claim(its, wanted, self._clocks, self._alive))
+
+    async def waiting_alone(self) -> int:
+        return await self._reader.run(lambda its: waiting_alone(its, self._clocks))
+
+    async def next_due(self) -> int | None:
+        return await self._reader.run(runs.next_due)
+
+    async def inbox(self, worker: str) -> list[InboxRow]:
+        return await self._reader.run(lambda its: inbox.waiting_for_worker(its, worker))
+
+    async def waiting_messages(self, run_ids: Sequence[str]) -> list[InboxRow]:
+        return await self._reader.run(lambda its: inbox.waiting_for_runs(its, run_ids))
+
+    async def hold(self, run_id: str, reason: str, *, due_at: int | None) -> None:
+        await self._writer.run(lambda its: runs.hold(its, run_id, reason, due_at))
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    async def run(self, run_id: str) -> RunRow | None:
+        return await self._reader.run(lambda its: runs.run(its, run_id))
+
+    async def find(self, prefix: str, limit: int = 2) -> list[str]:
+        return await self._reader.run(lambda its: runs.find(its, prefix, limit))
+
+    async def runs(self, wanted: RunFilter) -> list[RunRow]:
+        return await self._reader.run(lambda its: runs.runs(its, wanted))
+
+    async def counts(self) -> Mapping[RunStatus, int]:
+        return await self._reader.run(runs.counts)
+
+    async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> list[EventRow]:
+        return await self._reader.run(lambda its: journal.events(its, run_id, after, limit))
+
+    async def journals(self, run_ids: Sequence[str]) -> Mapping[str, list[EventRow]]:
+        return await self._reader.run(lambda its: journal.journals(its, run_ids))
+
+    async def activations(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ActivationRow]:
+        return await self._reader.run(lambda its: journal.activations(its, run_id, after=after, limit=limit))
+
+    async def workers(self) -> list[WorkerRow]:
+        return await self._reader.run(lambda its: lease.workers(its, self._clocks))
+
+    async def orphans(self, limit: int = 100) -> list[str]:
+        return await self._reader.run(lambda its: runs.orphans(its, limit))
+
+    # -- dead letters -----------------------------------------------------------------------------
+
+    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        return await self._reader.run(lambda its: letters.dead_letters(its, limit))
+
+    async def dead_letter(self, run_id: str) -> DeadLetter | None:
+        return await self._reader.run(lambda its: letters.dead_letter(its, run_id))
+
+    async def discard(self, run_id: str) -> bool:
+        return await self._writer.run(lambda its: letters.discard(its, run_id))
+
+    # -- keeping house ----------------------------------------------------------------------------
+
+    async def ended_before(self, instant: int, limit: int) -> list[RunRow]:
+        return await self._reader.run(lambda its: house.ended_before(its, instant, limit))
+
+    async def remove(self, run_ids: Sequence[str]) -> list[Tombstone]:
+        return await self._writer.run(lambda its: house.remove(its, run_ids, self._clocks.now()))
+
+    async def tombstone(self, run_id: str) -> Tombstone | None:
+        return await self._reader.run(lambda its: house.tombstone(its, run_id))
+
+    async def rewrite(self, run_id: str, standing: Standing, activations: Sequence[ActivationRow]) -> None:
+        await self._writer.run(lambda its: house.rewrite(its, run_id, standing, activations))
+
+    async def backup(self, target: Path) -> None:
+        await self._reader.run(lambda its: back_up(its, target))

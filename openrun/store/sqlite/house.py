@@ -1,0 +1,50 @@
+"""Keeping house: removing what is old, and making derived rows anew."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from openrun.store.rows import ActivationRow, RunRow, Standing, Tombstone
+from openrun.store.sqlite.connection import as_json, ask, look_up, tell, writing
+from openrun.store.sqlite.draft import activation_row, clean
+
+_BELONGINGS = ("remove_events", "remove_activations", "empty_inbox", "raise_dead", "remove_runs")
+
+
+def ended_before(connection: sqlite3.Connection, instant: int, limit: int) -> list[RunRow]:
+    return ask(connection, "ended_before", list[RunRow], instant=instant, limit=limit)
+
+
+def remove(connection: sqlite3.Connection, run_ids: Sequence[str], now: int) -> list[Tombstone]:
+    """The keys under which runs were started stay until they expire: they shall not start again before."""
+    with writing(connection):
+        asked = as_json(run_ids)
+        tell(connection, "add_tombstones", rows=asked, now=now)
+        tombstones = ask(connection, "removable", list[Tombstone], rows=asked)
+        gone = as_json([each.run_id for each in tombstones])
+        for name in _BELONGINGS:
+            tell(connection, name, rows=gone)
+        tell(connection, "forget_keys", now=now)
+    return tombstones
+
+
+def tombstone(connection: sqlite3.Connection, run_id: str) -> Tombstone | None:
+    return look_up(connection, "tombstone", Tombstone, run_id=run_id)
+
+
+def rewrite(
+    connection: sqlite3.Connection, run_id: str, standing: Standing, activations: Sequence[ActivationRow]
+) -> None:
+    with writing(connection):
+        known = tell(
+            connection,
+            "rewrite",
+            run_id=run_id,
+            status=standing.status,
+            updated_at=standing.updated_at,
+            ended_at=standing.ended_at,
+            error=None if standing.error is None else clean(standing.error),
+        )
+        if known:
+            tell(connection, "remove_activations", rows=as_json([run_id]))
+            rows = as_json([(run_id, [activation_row(each) for each in activations])])
+            tell(connection, "put_activations", rows=rows)
