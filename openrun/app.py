@@ -21,7 +21,7 @@ from openrun.runtime.clock import Clock, SystemClock
 from openrun.runtime.engine import Compilable, Start, prepare
 from openrun.runtime.held import HeldRun, Left
 from openrun.runtime.ids import NewRunId, uuid7
-from openrun.runtime.journal import Journal, OneOff
+from openrun.runtime.journal import Journal
 from openrun.runtime.library import Library
 from openrun.runtime.secrets import Redactor
 from openrun.runtime.surroundings import Surroundings
@@ -102,13 +102,14 @@ class App:
             new_run_id=new_run_id,
             secret_roots={"secrets": known} if known else {},
             redact=Redactor(known).error,
+            masked=Redactor(known).masked if known else None,
         )
         self.library = Library(self.store, self.catalog, limits, self.clock)
         self._options = options or WorkerOptions()
         self._works = work
         self.worker: Worker | None = None
         self.journal: Journal
-        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -206,9 +207,9 @@ class App:
         run.log.committed(on_disk.set)
         born = asyncio.ensure_future(on_disk.wait())
         await asyncio.wait([born, run.task], return_when=asyncio.FIRST_COMPLETED)
-        if born.done():
-            return DurableRun(self, run.run_id)
         born.cancel()
+        if on_disk.is_set():
+            return DurableRun(self, run.run_id)
         left = run.task.result()
         if left.duplicate is not None:
             return self._known(left.duplicate)
@@ -218,9 +219,7 @@ class App:
         self, program: Program, start: Start, dedupe: Dedupe | None, *, replay_of: str | None = None
     ) -> DurableRun:
         event = started(program, start, self._around.new_run_id(), self.clock.now())
-        source = OneOff(unheld(event, birth_of(event, dedupe=dedupe, replay_of=replay_of)))
-        self.journal.touch(source, urgent=True)
-        match await source.verdict:
+        match await self.journal.write(unheld(event, birth_of(event, dedupe=dedupe, replay_of=replay_of))):
             case Committed():
                 if self.worker is not None:
                     self.worker.hint()
@@ -305,14 +304,17 @@ class App:
         loop = asyncio.get_running_loop()
         while True:
             left = loop.create_future()
-            self._waiting.setdefault(run_id, []).append(left)
-            row = await self.row(run_id)
-            if row.status in FINAL:
-                self._waiting.pop(run_id, None)
-                return row
-            await asyncio.wait([left], timeout=self._options.poll)
+            waiting = self._waiting.setdefault(run_id, set())
+            waiting.add(left)
+            try:
+                row = await self.row(run_id)
+                if row.status in FINAL:
+                    return row
+                await asyncio.wait([left], timeout=self._options.poll)
+            finally:
+                waiting.discard(left)
 
     def _left(self, run: HeldRun, _left: Left) -> None:
-        for waiting in self._waiting.pop(run.run_id, []):
+        for waiting in self._waiting.pop(run.run_id, ()):
             if not waiting.done():
                 waiting.set_result(None)

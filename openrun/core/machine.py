@@ -37,7 +37,7 @@ from openrun.core.graph import Graph
 from openrun.core.halts import Halts
 from openrun.core.joins import CANCELLED
 from openrun.core.layers import Layer, nobody
-from openrun.core.orders import Fail, Order, Rerun, Resume
+from openrun.core.orders import Fail, Order, Resume
 from openrun.core.results import StepRunResult, TimerWake, WaitForChildren, WaitForItems
 from openrun.core.router import Router
 from openrun.core.state import StateView
@@ -293,8 +293,6 @@ class Machine:
         if act.phase is not Phase.REVIEW:
             raise UnexpectedFact(f"run {self.run_id}: nobody asked for a review of {event.step_id!r}")
         act.phase = Phase.LIVE
-        if not event.committed:
-            self.orders.append(Rerun(act))
 
     def _flow_completed(self, event: FlowCompleted) -> None:
         self.status = event.status

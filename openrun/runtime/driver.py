@@ -132,6 +132,11 @@ class Driver:
             await self._leave()
 
     @property
+    def over(self) -> bool:
+        """The run has ended, or is left."""
+        return self._end.done()
+
+    @property
     def resting(self) -> bool:
         """Nothing happens until a timer fires or news come from outside."""
         busy = self._attempts or self._gated or self._inbox or self._ended or self._soon or self.children.busy
@@ -340,6 +345,8 @@ class Driver:
 
     def _concluded(self, act: Activation, attempted: Attempted) -> None:
         outcome, patch = attempted
+        if self._around.masked is not None:
+            outcome, patch = self._around.masked(outcome), self._around.masked(patch)
         if type(outcome) is not StepRunResult or outcome.error is not None:
             outcome = self._redacted(self._prepared(outcome))
         event = self._facts.concluded(act, outcome, patch, self._now)
@@ -378,10 +385,13 @@ class Driver:
 
     def _go_on(self, order: Resume | StartChild | Rerun | Await) -> None:
         match order:
+            case StartChild(act, index):
+                # Also one that is to be cancelled: only a child that is there can be told, and tell its end.
+                self._start_child(act, index)
+            case _ if order.act.cancelling or order.act.phase in (Phase.DONE, Phase.CANCELLED):
+                """It was held back by a pause, and is not wanted any more."""
             case Resume(act):
                 self._launch(act, self._plan(act), resume_step)
-            case StartChild(act, index):
-                self._start_child(act, index)
             case Rerun(act):
                 self._rerun(act)
             case Await(act, due):
@@ -467,7 +477,7 @@ class Driver:
 
     def _end_of_pause(self) -> None:
         held, self._held = self._held, []
-        self.machine.orders.extend(held)
+        self.machine.orders[:0] = held
         if not self.machine.stopping:
             self.machine.orders.extend(timers(self.machine))
 

@@ -145,6 +145,7 @@ class Engine:
             new_run_id=new_run_id,
             secret_roots={"secrets": known} if known else {},
             redact=Redactor(known).error,
+            masked=Redactor(known).masked if known else None,
         )
         for flow in flows:
             self.add_flow(flow)

@@ -10,14 +10,18 @@ from openrun.definition.program import Program
 from openrun.runtime.driver import Driver
 from openrun.runtime.hearing import hear
 from openrun.runtime.journal import Journal
+from openrun.runtime.lease import Lease
 from openrun.runtime.library import Library
 from openrun.runtime.offspring import Offspring
 from openrun.runtime.runlog import Head, RunLog
+from openrun.runtime.slots import Slots
 from openrun.runtime.surroundings import Surroundings
 from openrun.store.projection import in_ms
-from openrun.store.rows import Birth, Duplicate, InboxRow, Release
+from openrun.store.rows import Birth, Duplicate, InboxRow, Release, Slice
 
 POISON = "poison"
+FAULT = "fault"
+"""How the hold of a run begins that the engine could not go on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,14 @@ class Place:
     around: Surroundings
     library: Library
     journal: Journal
+    slots: Slots
+    lease: Lease
     worker: str
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """The events and the bytes that the journal of a run may have."""
+        return self.around.limits.run_events, self.around.limits.run_bytes
 
 
 class HeldRun:
@@ -60,9 +71,7 @@ class HeldRun:
         self.run_id = head.run_id
         self.program = program
         self._place = place
-        limits = place.around.limits
-        most = (limits.run_events, limits.run_bytes)
-        self.log = RunLog(place.journal, head, place.worker, self, show, birth=birth, most=most)
+        self.log = RunLog(place, head, self, show, birth)
         self.driver = Driver(
             place.around,
             program,
@@ -76,6 +85,8 @@ class HeldRun:
         """The store has heard of the run's end, or refused it."""
         self._duplicate: Duplicate | None = None
         self._lost: str | None = None
+        self._unwritten: tuple[int, Release] | None = None
+        """The seq from which nothing was written, and how the run is given up."""
         self._taken: set[int] = set()
         self.rested_since: float | None = None
         """When it was first seen at rest, by the loop's clock."""
@@ -97,24 +108,35 @@ class HeldRun:
 
         self.driver.post(act)
 
-    def give_back(self, *, hold: str | None = None, crashed: bool = False) -> None:
+    def give_back(self, *, hold: str | None = None) -> None:
         """Leave the run to whoever claims it next: when it is due if it rests, else at once."""
-        if self.leaving:
+        if self.leaving or self.driver.over:
             return
         self.leaving = True
         due_at = None
         if hold is None:
             due = self.driver.due() if self.driver.resting else self._place.around.clock.now()
             due_at = None if due is None else in_ms(due)
-        self.log.release(Release(due_at=due_at, hold=hold, crashed=crashed))
-        self.log.committed(self.driver.leave)
+        self._let_go(Release(due_at=due_at, hold=hold))
+        self.driver.leave()
+
+    def _let_go(self, release: Release) -> None:
+        self.log.release(release)
+        self.log.committed(self._told.set)
 
     # -- what the log tells -----------------------------------------------------------------------
 
-    def lost(self, reason: str) -> None:
+    def lost(self, first: int, reason: str) -> None:
+        # Most likely somebody else has it; if nobody does, whoever comes next must be able to.
+        self._unwritten = first, Release(due_at=in_ms(self._place.around.clock.now()), crashed=True)
         self._lost = reason
+        self._place.lease.doubt()
         self._told.set()
         self.driver.leave()
+
+    def unwritable(self, first: int, reason: str) -> None:
+        self.lost(first, reason)
+        self._unwritten = first, Release(due_at=None, hold=f"{FAULT}: {reason}", crashed=True)
 
     def known(self, duplicate: Duplicate) -> None:
         self._duplicate = duplicate
@@ -129,14 +151,33 @@ class HeldRun:
         self.driver.post(lambda: self.driver.request_cancel("JOURNAL_LIMIT", hard=True, error=error))
 
     async def _live(self) -> Left:
+        fault: Exception | None = None
+        end = None
         try:
             end = await self.driver.drive()
-        except Exception as fault:  # noqa: BLE001
+        except Exception as broke:  # noqa: BLE001
             # The engine's own fault must not take the worker with it: the run is held, and says why.
-            return Left(fault=fault)
+            fault = broke
+            self._let_go(Release(due_at=None, hold=f"{FAULT}: {broke}", crashed=True))
         if end is not None:
             self.log.committed(self._told.set)
+        if end is not None or self.leaving or fault is not None:
             await self._told.wait()
-        if self._lost is not None:
-            return Left(lost=self._lost)
-        return Left(end=end, duplicate=self._duplicate)
+        self.log.close()
+        if self._unwritten is not None:
+            await self._give_up(*self._unwritten)
+        return Left(end=end, duplicate=self._duplicate, lost=self._lost, fault=fault)
+
+    async def _give_up(self, first: int, release: Release) -> None:
+        """Leave the run as it is in the store; refused there if somebody else holds it."""
+        await self._place.journal.write(
+            Slice(
+                run_id=self.run_id,
+                worker=self._place.worker,
+                fence=self.log.fence,
+                first=first,
+                events=(),
+                standing=None,
+                release=release,
+            )
+        )

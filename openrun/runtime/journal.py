@@ -75,6 +75,12 @@ class Journal:
         elif self._timer is None:
             self._timer = self._loop.call_later(_LINGER, self._start)
 
+    async def write(self, part: Slice) -> Verdict:
+        """Write a single slice of somebody who has no more to say."""
+        source = _OneOff(part)
+        self.touch(source, urgent=True)
+        return await source.verdict
+
     async def drain(self) -> None:
         """Wait until all that is pending now is written."""
         while self._dirty or self._writing is not None:
@@ -145,6 +151,9 @@ class Journal:
             # One of them cannot be written; which one, only trying each alone can tell.
             await self._one_by_one(sources, slices, fault)
             return
+        if self._lease is not None:
+            # What waits for this commit may act only while the lease is good.
+            await self._lease.secured()
         for source, part, verdict in zip(sources, slices, verdicts, strict=True):
             self.events += len(part.events)
             source.settled(verdict)
@@ -169,7 +178,7 @@ class Journal:
                 return verdicts
 
 
-class OneOff:
+class _OneOff:
     """A single slice from somebody who holds no run."""
 
     def __init__(self, part: Slice) -> None:

@@ -60,6 +60,10 @@ class Lease:
         """The lease is good, with something to spare."""
         return uptime() < self._safe_until
 
+    def doubt(self) -> None:
+        """The store has refused us: trust the lease again only once it is renewed."""
+        self._safe_until = 0.0
+
     async def secured(self) -> None:
         """Wait until the lease is safe."""
         while not self.safe:

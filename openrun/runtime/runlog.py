@@ -10,6 +10,7 @@ from openrun.core.outstanding import standing
 from openrun.core.types import FINAL
 from openrun.runtime.children import end_of
 from openrun.runtime.journal import Journal
+from openrun.runtime.slots import Slots
 from openrun.store.chain import GENESIS, link
 from openrun.store.projection import activation_rows, error_text, in_ms
 from openrun.store.rows import (
@@ -32,8 +33,11 @@ _BACKLOG = 10_000
 class Holder(Protocol):
     """Holds the run for this process."""
 
-    def lost(self, reason: str) -> None:
-        """The run is somebody else's now."""
+    def lost(self, first: int, reason: str) -> None:
+        """What follows from this seq was refused: the run is not this process's any more."""
+
+    def unwritable(self, first: int, reason: str) -> None:
+        """Nothing from this seq on can be written; the run is still held."""
 
     def known(self, duplicate: Duplicate) -> None:
         """The run is none: it was started before."""
@@ -43,6 +47,23 @@ class Holder(Protocol):
 
     def too_long(self, message: str) -> None:
         """The run's journal is over its limits."""
+
+
+class Writing(Protocol):
+    """What the runs of one worker share."""
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def slots(self) -> Slots: ...
+
+    @property
+    def worker(self) -> str: ...
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """The events and the bytes that the journal of a run may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,25 +89,26 @@ class RunLog:
 
     def __init__(
         self,
-        journal: Journal,
+        place: Writing,
         head: Head,
-        worker: str,
         holder: Holder,
         show: Callable[[Shown], None],
-        *,
-        birth: Birth | None = None,
-        most: tuple[int, int],
+        birth: Birth | None,
     ) -> None:
-        """`most` are the events and the bytes that the journal of a run may have."""
+        journal, worker = place.journal, place.worker
+        self._slots = place.slots
+        self._running = 0
+        """Places taken by its steps."""
+        self._closed = False
         self._journal = journal
         self.run_id = head.run_id
         self._parent = head.parent_run_id
         self._worker = worker
-        self._fence = head.fence
+        self.fence = head.fence
         self._seq = head.seq
         self._hash = head.hash
         self._bytes = head.bytes
-        self._most = most
+        self._most = place.most
         self._holder = holder
         self._watch = show
         self._birth = birth
@@ -95,6 +117,7 @@ class RunLog:
         self._shown: list[Shown] = []
         self._gates: list[Callable[[], None]] = []
         self._flying: tuple[list[Shown], list[Callable[[], None]]] = ([], [])
+        self._flying_from = self._seq + 1
         self._taken: list[int] = []
         self._children: list[Slice] = []
         self._messages: list[Message] = []
@@ -122,13 +145,31 @@ class RunLog:
             self._touch(urgent=False)
 
     def gate(self, then: Callable[[], None], *, commit: bool) -> None:
+        def open_gate() -> None:
+            self._slots.take(lambda: self._enter(then))
+
         if commit:
-            self.committed(then)
+            self.committed(open_gate)
         else:
-            then()
+            open_gate()
 
     def ended(self) -> None:
-        """Nobody counts steps yet."""
+        self._running -= 1
+        self._slots.give()
+
+    def close(self) -> None:
+        """The run is not driven here any more: its places are free."""
+        self._closed = True
+        for _ in range(self._running):
+            self._slots.give()
+        self._running = 0
+
+    def _enter(self, then: Callable[[], None]) -> None:
+        if self._closed:
+            self._slots.give()
+            return
+        self._running += 1
+        then()
 
     def take(self, number: int) -> None:
         self._taken.append(number)
@@ -175,13 +216,14 @@ class RunLog:
         if self._over:
             return None
         facts, self._facts = self._facts, []
-        first, rows = self._seq + 1, self._rows(facts)
+        first = self._flying_from = self._seq + 1
+        rows = self._rows(facts)
         self._flying = self._shown, self._gates
         self._shown, self._gates = [], []
         part = Slice(
             run_id=self.run_id,
             worker=self._worker,
-            fence=self._fence,
+            fence=self.fence,
             first=first,
             events=rows,
             standing=self._standing(facts[-1]) if facts else None,
@@ -207,11 +249,11 @@ class RunLog:
                 self._holder.known(verdict)
             case Stale(reason=reason):
                 self._over = True
-                self._holder.lost(reason)
+                self._holder.lost(self._flying_from, reason)
 
     def failed(self, fault: Exception) -> None:
         self._over = True
-        self._holder.lost(f"its journal cannot be written: {fault}")
+        self._holder.unwritable(self._flying_from, f"its journal cannot be written: {fault}")
 
     def _heard(self, shown: list[Shown], gates: list[Callable[[], None]]) -> None:
         for each in shown:
@@ -224,7 +266,7 @@ class RunLog:
 
     def _rows(self, facts: list[Fact]) -> tuple[EventRow, ...]:
         rows = []
-        run_id, fence, last, seq = self.run_id, self._fence, self._hash, self._seq
+        run_id, fence, last, seq = self.run_id, self.fence, self._hash, self._seq
         for fact in facts:
             body = encode_event(fact).decode()
             seq += 1

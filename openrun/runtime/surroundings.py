@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import FlowCompleted
@@ -45,3 +45,5 @@ class Surroundings:
     new_run_id: NewRunId
     secret_roots: Mapping[str, Json]
     redact: Callable[[ErrorObject], ErrorObject]
+    masked: Callable[[Any], Any] | None
+    """Takes the values of secrets out of what a step made; None when there are none."""

@@ -17,10 +17,11 @@ from openrun.definition.program import Program
 from openrun.runtime.births import birth_of, started
 from openrun.runtime.engine import Start
 from openrun.runtime.held import POISON, HeldRun, Left, Place
-from openrun.runtime.journal import Journal, OneOff
+from openrun.runtime.journal import Journal
 from openrun.runtime.lease import Lease
 from openrun.runtime.library import Library, MissingCode
 from openrun.runtime.runlog import NewHead
+from openrun.runtime.slots import Slots
 from openrun.runtime.surroundings import Surroundings
 from openrun.store.base import Store, StoreError, StoreUnavailable
 from openrun.store.chain import broken
@@ -48,6 +49,8 @@ class WorkerOptions:
     """How often inboxes are looked into."""
     runs: int = 1_000
     """Most runs in memory at once."""
+    steps: int = 200
+    """Most steps at once, of all runs."""
     grace: float = 10.0
     """What running steps are given when the worker stops."""
     patience: float = 1.0
@@ -71,7 +74,14 @@ class Worker:
         self._options = options
         self.lease = Lease(store, self.name, options.lease)
         self.journal = Journal(store, around.clock, self.lease)
-        self._place = Place(around=around, library=library, journal=self.journal, worker=self.name)
+        self._place = Place(
+            around=around,
+            library=library,
+            journal=self.journal,
+            slots=Slots(options.steps),
+            lease=self.lease,
+            worker=self.name,
+        )
         self.held: dict[str, HeldRun] = {}
         self._claiming: set[str] = set()
         self._work = asyncio.Event()
@@ -236,9 +246,7 @@ class Worker:
             standing=None,
             release=release,
         )
-        source = OneOff(part)
-        self.journal.touch(source, urgent=True)
-        await source.verdict
+        await self.journal.write(part)
 
     # -- holding ----------------------------------------------------------------------------------
 
@@ -286,7 +294,7 @@ class Worker:
         worth = max(self._options.patience, run.driver.machine.seq * _FOLD * _WORTH)
         due = run.driver.due()
         soon = due is not None and (due - self._around.clock.now()).total_seconds() < worth
-        return rested * 2 >= worth and not soon
+        return rested >= worth and not soon
 
     async def _until_at_rest(self, deadline: float) -> None:
         loop = asyncio.get_running_loop()
