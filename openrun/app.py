@@ -30,7 +30,7 @@ from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
 from openrun.store.projection import in_ms
-from openrun.store.rows import Committed, Dedupe, Duplicate, Message, Posted, RunRow
+from openrun.store.rows import Committed, Dedupe, Duplicate, Message, Posted, RunFilter, RunRow
 
 _DEDUPE_HOURS = 24
 
@@ -292,6 +292,10 @@ class App:
         if not rows:
             raise UnknownRun(f"the store has no run {run_id!r}")
         return [decode_fact(row.body) for row in rows]
+
+    async def children(self, run_id: str, limit: int = 1_000) -> Sequence[RunRow]:
+        """The runs that a run has started, newest first."""
+        return await self.store.runs(RunFilter(parent_run_id=run_id, limit=limit))
 
     async def past(self, run_id: str) -> Replayer:
         """The past of a run: states, differences, timeline. Raises `UnknownRun`, `MissingCode`."""

@@ -137,6 +137,11 @@ class Driver:
         return self._end.done()
 
     @property
+    def working(self) -> bool:
+        """Steps run, or are about to."""
+        return bool(self._attempts or self._gated or self._ended or self._soon)
+
+    @property
     def resting(self) -> bool:
         """Nothing happens until a timer fires or news come from outside."""
         busy = self._attempts or self._gated or self._inbox or self._ended or self._soon or self.children.busy
@@ -378,7 +383,7 @@ class Driver:
                 self._cancel_activation(act)
             case CancelChild(act, index):
                 self.children.cancel(act, index, self.machine.cancel_reason)
-            case _ if self.machine.halted:
+            case _ if self.machine.halted or self._log.draining:
                 self._held.append(order)
             case _:
                 self._go_on(order)
@@ -431,7 +436,7 @@ class Driver:
         self.post(lambda: self._wake(act))
 
     def _wake(self, act: Activation) -> None:
-        if act.cancelling or self.machine.halted:
+        if act.cancelling or self.machine.halted or self._log.draining:
             return
         if act.phase is Phase.SCHEDULED:
             self._began(act)

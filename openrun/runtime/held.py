@@ -90,14 +90,15 @@ class HeldRun:
         self._taken: set[int] = set()
         self.rested_since: float | None = None
         """When it was first seen at rest, by the loop's clock."""
-        self.leaving = False
+        self.leaving: Release | None = None
+        """How it is given back, once its steps have stopped."""
         self.task: asyncio.Task[Left] = asyncio.get_running_loop().create_task(self._live())
 
     # -- what the worker asks ---------------------------------------------------------------------
 
     def hear(self, row: InboxRow) -> None:
         """A message from the inbox; each is heard once."""
-        if row.number in self._taken or self.leaving:
+        if row.number in self._taken or self.leaving is not None:
             return
         self._taken.add(row.number)
         self.rested_since = None
@@ -110,14 +111,13 @@ class HeldRun:
 
     def give_back(self, *, hold: str | None = None) -> None:
         """Leave the run to whoever claims it next: when it is due if it rests, else at once."""
-        if self.leaving or self.driver.over:
+        if self.leaving is not None or self.driver.over:
             return
-        self.leaving = True
         due_at = None
         if hold is None:
             due = self.driver.due() if self.driver.resting else self._place.around.clock.now()
             due_at = None if due is None else in_ms(due)
-        self._let_go(Release(due_at=due_at, hold=hold))
+        self.leaving = Release(due_at=due_at, hold=hold)
         self.driver.leave()
 
     def _let_go(self, release: Release) -> None:
@@ -161,7 +161,9 @@ class HeldRun:
             self._let_go(Release(due_at=None, hold=f"{FAULT}: {broke}", crashed=True))
         if end is not None:
             self.log.committed(self._told.set)
-        if end is not None or self.leaving or fault is not None:
+        elif self.leaving is not None:
+            self._let_go(self.leaving)
+        if end is not None or self.leaving is not None or fault is not None:
             await self._told.wait()
         self.log.close()
         if self._unwritten is not None:

@@ -173,6 +173,9 @@ class Journal:
             except StoreUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
+                if self._lease is not None:
+                    # The store may have been away for longer than the lease.
+                    await self._lease.secured()
             else:
                 self.commits += 1
                 return verdicts

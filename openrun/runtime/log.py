@@ -18,6 +18,10 @@ class Log(Protocol):
     def full(self) -> bool:
         """Nothing should start for now; the driver is told to go on later."""
 
+    @property
+    def draining(self) -> bool:
+        """The run is about to be given back: nothing starts or wakes here any more."""
+
     def append(self, fact: Fact) -> None: ...
 
     def show(self, shown: Shown) -> None:
@@ -41,6 +45,7 @@ class MemoryLog:
 
     durable = False
     full = False
+    draining = False
 
     def __init__(self, show: Callable[[Shown], None]) -> None:
         self.facts: list[Fact] = []

@@ -100,6 +100,7 @@ class RunLog:
         self._running = 0
         """Places taken by its steps."""
         self._closed = False
+        self.draining = False
         self._journal = journal
         self.run_id = head.run_id
         self._parent = head.parent_run_id
@@ -132,7 +133,7 @@ class RunLog:
     def full(self) -> bool:
         """The store is behind: nothing more should start for now."""
         self._was_full = len(self._facts) > _BACKLOG
-        return self._was_full
+        return self._was_full or self.draining
 
     def append(self, fact: Fact) -> None:
         self._facts.append(fact)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from openrun.core.events import Shown, decode_fact
@@ -23,7 +23,7 @@ from openrun.runtime.library import Library, MissingCode
 from openrun.runtime.runlog import NewHead
 from openrun.runtime.slots import Slots
 from openrun.runtime.surroundings import Surroundings
-from openrun.store.base import Store, StoreError, StoreUnavailable
+from openrun.store.base import Hinting, Store, StoreError, StoreUnavailable
 from openrun.store.chain import broken
 from openrun.store.projection import in_ms
 from openrun.store.rows import Claim, Dedupe, EventRow, Release, Slice
@@ -101,7 +101,8 @@ class Worker:
         """Enlist and begin to work."""
         await self.lease.start(host=socket.gethostname(), pid=os.getpid())
         loop = asyncio.get_running_loop()
-        for body in (self._claim_for_ever, self._listen_for_ever, self._tidy_for_ever):
+        bodies = (self._claim_for_ever, self._listen_for_ever, self._tidy_for_ever, self._heed_for_ever)
+        for body in bodies:
             self._loops.append(loop.create_task(body()))
 
     async def stop(self, grace: float | None = None) -> None:
@@ -162,11 +163,24 @@ class Worker:
 
     async def _claim_for_ever(self) -> None:
         while True:
-            with contextlib.suppress(StoreUnavailable):
-                await self.lease.secured()
+            await self.lease.secured()
+            with self._surviving():
                 while await self._claim():
                     pass
             await self._wait(self._work, self._options.poll)
+
+    @contextlib.contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """A worker's loops go on whatever happens in one round; the store may be away for a while."""
+        try:
+            yield
+        except StoreUnavailable:
+            return
+        except StoreError as refused:
+            _log.warning("the store refused: %s", refused)
+            self.lease.doubt()
+        except Exception:  # noqa: BLE001
+            _log.exception("worker %s goes on after a fault", self.name)
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -176,17 +190,18 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Claim what is due and fits; say whether there may be more."""
-        self._alone = bool(self._suspects) or await self._store.waiting_alone() > 0
+        left_out = self._left_out()
+        self._alone = bool(self._suspects) or await self._store.waiting_alone(without=left_out) > 0
         if self._alone:
             if self.held:
                 return False
-            claims = await self._store.claim(self.name, 1, without=self._left_out(), alone=True)
+            claims = await self._store.claim(self.name, 1, without=left_out, alone=True)
             await self._take(claims)
             return bool(claims)
         room = min(self._options.runs - len(self.held), _BATCH)
         if room <= 0:
             return False
-        claims = await self._store.claim(self.name, room, without=self._left_out(), alone=False)
+        claims = await self._store.claim(self.name, room, without=left_out, alone=False)
         await self._take(claims)
         return len(claims) == room
 
@@ -270,11 +285,20 @@ class Worker:
         while True:
             await self._wait(self._news, self._options.listen)
             if self.held:
-                with contextlib.suppress(StoreUnavailable):
+                with self._surviving():
                     for row in await self._store.inbox(self.name):
                         run = self.held.get(row.run_id)
                         if run is not None:
                             run.hear(row)
+
+    async def _heed_for_ever(self) -> None:
+        """Look at once when the store says that there is something."""
+        store = self._store
+        while isinstance(store, Hinting):
+            with self._surviving():
+                async for _ in store.hints():
+                    self.hint()
+            await asyncio.sleep(self._options.poll)
 
     async def _tidy_for_ever(self) -> None:
         """Let runs go that rest for long enough."""
@@ -283,7 +307,7 @@ class Worker:
             await asyncio.sleep(self._options.patience / 2)
             now = loop.time()
             for run in list(self.held.values()):
-                if not run.driver.resting or run.leaving:
+                if not run.driver.resting or run.leaving is not None:
                     run.rested_since = None
                 elif run.rested_since is None:
                     run.rested_since = now
@@ -298,7 +322,9 @@ class Worker:
 
     async def _until_at_rest(self, deadline: float) -> None:
         loop = asyncio.get_running_loop()
-        while any(not run.driver.resting for run in self.held.values()) and loop.time() < deadline:
+        for run in self.held.values():
+            run.log.draining = True
+        while any(run.driver.working for run in self.held.values()) and loop.time() < deadline:
             await self._wait(self._changed, min(0.05, max(0.0, deadline - loop.time())))
 
     async def _all_left(self) -> None:

@@ -8,9 +8,9 @@ store's own clock (of a kind that no change of the wall clock moves); `due_at` o
 the store's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from openrun.core.errors import OpenRunError
 from openrun.core.types import RunStatus
@@ -56,6 +56,13 @@ class Renewer(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Hinting(Protocol):
+    """A store that also tells when there may be something new, in place of being asked again and again."""
+
+    def hints(self) -> AsyncIterator[None]: ...
 
 
 class Store(Protocol):
@@ -117,8 +124,8 @@ class Store(Protocol):
         Raises `StoreError` when the worker itself has no valid lease.
         """
 
-    async def waiting_alone(self) -> int:
-        """How many due runs have crashed twice or more (see `claim`)."""
+    async def waiting_alone(self, *, without: Sequence[str] = ()) -> int:
+        """How many due runs have crashed twice or more, those of the versions in `without` left out (see `claim`)."""
 
     async def next_due(self) -> int | None:
         """When the next run that nobody holds becomes due."""

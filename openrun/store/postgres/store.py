@@ -102,8 +102,9 @@ class PostgresStore:
         wanted = {"worker": worker, "most": 1 if alone else most, "without": list(without), "alone": alone}
         return await self._others.call(partial(holding.claim, wanted=wanted)) if most > 0 else []
 
-    async def waiting_alone(self) -> int:
-        return await self._number("waiting_alone")
+    async def waiting_alone(self, *, without: Sequence[str] = ()) -> int:
+        rows = await self._rows("waiting_alone", {"without": list(without)})
+        return int(rows[0][0])
 
     async def next_due(self) -> int | None:
         rows = await self._rows("next_due")

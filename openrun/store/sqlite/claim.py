@@ -52,10 +52,10 @@ def claim(connection: sqlite3.Connection, wanted: Wanted, clocks: Clocks, alive:
     return claims
 
 
-def waiting_alone(connection: sqlite3.Connection, clocks: Clocks) -> int:
+def waiting_alone(connection: sqlite3.Connection, without: tuple[str, ...], clocks: Clocks) -> int:
     now = clocks.now()
     expired = as_json(_expired(_holders(connection, clocks), now))
-    return ask(connection, "count_due_alone", int, now=now, expired=expired)
+    return ask(connection, "count_due_alone", int, now=now, expired=expired, without=as_json(without))
 
 
 def _holders(connection: sqlite3.Connection, clocks: Clocks) -> list[Holder]:

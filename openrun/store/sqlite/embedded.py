@@ -106,8 +106,8 @@ class EmbeddedStore:
         wanted = Wanted(worker=worker, most=most, without=tuple(without), alone=alone)
         return await self._writer.run(lambda its: claim(its, wanted, self._clocks, self._alive))
 
-    async def waiting_alone(self) -> int:
-        return await self._reader.run(lambda its: waiting_alone(its, self._clocks))
+    async def waiting_alone(self, *, without: Sequence[str] = ()) -> int:
+        return await self._reader.run(lambda its: waiting_alone(its, tuple(without), self._clocks))
 
     async def next_due(self) -> int | None:
         return await self._reader.run(runs.next_due)
