@@ -30,6 +30,9 @@ class ChildRuns(Protocol):
     def prepare(self, wait: WaitForChildren) -> Outcome:
         """The wait with the children's run ids, or the failure that they cannot be run."""
 
+    def expect(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
+        """Listen for the end of a child that may be there already, without starting it."""
+
     def start(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
         """Start one child; `on_end` is called at a turn of the driver once it has ended."""
 
@@ -71,6 +74,9 @@ class Children:
         if missing is not None:
             return StepRunResult.failure(error=missing, code="FLOW_NOT_FOUND")
         return named(wait, self._depth, self._around)
+
+    def expect(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
+        """No child in memory is there before it is started."""
 
     def start(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
         request = ChildRequest(

@@ -33,6 +33,7 @@ from openrun.definition.program import Program, StepPlan
 from openrun.runtime.attempt import Attempted, resume_step, run_step
 from openrun.runtime.attempts import Attempts, Gone, Work
 from openrun.runtime.children import ChildEnd, ChildRuns, Post
+from openrun.runtime.deadline import Deadline
 from openrun.runtime.log import Log
 from openrun.runtime.progress import Progress
 from openrun.runtime.surroundings import Surroundings
@@ -88,13 +89,12 @@ class Driver:
         self._here = 0
         """Inline steps run in this turn."""
         self._attempts = Attempts(self._clock, self.post, self._heard_end, self._view, self._context)
-        self._limit = Deadlines[None](self._clock, self._over_time)
+        self._deadline = Deadline(
+            self._clock, surroundings.limits.always_grace, lambda: self.post(self._run_limit_reached)
+        )
         self._timers = Deadlines[Activation](self._clock, self._timer_due)
         self.children = children(self.post)
         self._progress = Progress(surroundings.limits)
-        self._grace_set = False
-        self._stopped_at = started.timestamp
-        self._deadline: datetime | None = None
 
     # -- from outside -----------------------------------------------------------------------------
 
@@ -120,14 +120,14 @@ class Driver:
                 self._recover()
             else:
                 self._record(self._started)
-            self._set_deadline()
+            self._deadline.begin(self._started.timestamp, self._program.timeout)
             self._turn()
         finally:
             self._clock.release()
         try:
             return await self._end
         finally:
-            self._limit.close()
+            self._deadline.close()
             self._timers.close()
             await self._leave()
 
@@ -151,8 +151,8 @@ class Driver:
     def due(self) -> datetime | None:
         """When a run at rest has to be looked at again, if no news come."""
         known = [] if self.machine.halted else [each.due for each in timers(self.machine)]
-        if self._deadline is not None:
-            known.append(self._deadline)
+        if self._deadline.due is not None:
+            known.append(self._deadline.due)
         return min(known, default=None)
 
     # -- turns ------------------------------------------------------------------------------------
@@ -237,33 +237,19 @@ class Driver:
         if machine.skipped:
             for frame, step, state in machine.take_skipped():
                 self._show(self._facts.skipped(frame, step, state, event.timestamp))
-        if machine.stopping and not self._grace_set:
-            self._stopped_at = event.timestamp
-            self._set_grace()
+        if machine.stopping and not self._deadline.stopping:
+            self._deadline.stop(event.timestamp)
 
-    def _set_grace(self) -> None:
-        self._grace_set = True
-        self._set_deadline()
-
-    def _set_deadline(self) -> None:
-        """The run's own limit, or what is left for its steps marked always once it stops."""
-        seconds = self._around.limits.always_grace if self._grace_set else self._program.timeout
-        begins = self._stopped_at if self._grace_set else self._started.timestamp
-        if seconds is None:
-            return
-        self._deadline = begins + timedelta(seconds=seconds)
-        self._set_timer(self._limit, None, self._deadline)
-
-    def _set_timer(self, deadlines: Deadlines[Any], key: Activation | None, due: datetime) -> None:
-        deadlines.set(key, self._clock.monotonic() + (due - self._now) / timedelta(seconds=1))
+    def _set_timer(self, act: Activation, due: datetime) -> None:
+        self._timers.set(act, self._clock.monotonic() + (due - self._now) / timedelta(seconds=1))
 
     def _recover(self) -> None:
         """Fold the journal, and find out what is to be done."""
         machine = self.machine
         for fact in self._history:
             machine.apply(fact)
-            if machine.stopping and not self._grace_set:
-                self._grace_set, self._stopped_at = True, fact.timestamp
+            if machine.stopping and not self._deadline.stopping:
+                self._deadline.stop(fact.timestamp)
         machine.take_skipped()
         self._now = self._clock.now()
         machine.orders[:] = outstanding(machine)
@@ -359,9 +345,9 @@ class Driver:
         if type(event) is StepCompleted:
             return
         if isinstance(event, StepScheduled):
-            self._set_timer(self._timers, act, event.not_before)
+            self._set_timer(act, event.not_before)
         elif isinstance(event, StepWaiting) and isinstance(event.wait, WaitUntil):
-            self._set_timer(self._timers, act, event.wait.until)
+            self._set_timer(act, event.wait.until)
 
     def _prepared(self, outcome: Outcome) -> Outcome:
         """Children get their run ids before the wait for them is recorded; a wait for nobody is a failure."""
@@ -384,9 +370,15 @@ class Driver:
             case CancelChild(act, index):
                 self.children.cancel(act, index, self.machine.cancel_reason)
             case _ if self.machine.halted or self._log.draining:
-                self._held.append(order)
+                self._hold_back(order)
             case _:
                 self._go_on(order)
+
+    def _hold_back(self, order: Resume | StartChild | Rerun | Await) -> None:
+        self._held.append(order)
+        if isinstance(order, StartChild) and isinstance(order.act.wait, WaitForChildren):
+            # It may run since before a crash, and end while this run is paused.
+            self.children.expect(order.act, order.index, order.act.wait, self._child_ended)
 
     def _go_on(self, order: Resume | StartChild | Rerun | Await) -> None:
         match order:
@@ -400,7 +392,7 @@ class Driver:
             case Rerun(act):
                 self._rerun(act)
             case Await(act, due):
-                self._set_timer(self._timers, act, due)
+                self._set_timer(act, due)
             case _:
                 assert_never(order)
 
@@ -423,11 +415,8 @@ class Driver:
 
     # -- time -------------------------------------------------------------------------------------
 
-    def _over_time(self, _run: None) -> None:
-        self.post(self._run_limit_reached)
-
     def _run_limit_reached(self) -> None:
-        if self._grace_set:
+        if self._deadline.stopping:
             self.request_cancel(self.machine.cancel_reason, hard=True)
         else:
             self._record(self._facts.timer_fired(None, self._now))
@@ -489,9 +478,13 @@ class Driver:
     # -- children ---------------------------------------------------------------------------------
 
     def _start_child(self, act: Activation, index: int) -> None:
-        wait = act.wait
-        assert isinstance(wait, WaitForChildren)
+        wait, fanout = act.wait, act.fanout
+        if not isinstance(wait, WaitForChildren) or fanout is None or index not in fanout.running:
+            # It ended while the order was held back.
+            return
         self.children.start(act, index, wait, self._child_ended)
+        if fanout.stopped:
+            self.children.cancel(act, index, self.machine.cancel_reason)
 
     def _child_ended(self, act: Activation, child: tuple[int, str], end: ChildEnd) -> None:
         self._record(self._facts.child_completed(act, child, end, self._now))

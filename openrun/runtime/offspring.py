@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from openrun.core.errors import CANCELLED, ErrorObject, InvalidFlow, PermanentError
+from openrun.core.errors import InvalidFlow, PermanentError
 from openrun.core.frame import Activation
 from openrun.core.results import Outcome, WaitForChildren
 from openrun.core.types import RunStatus
@@ -30,6 +30,8 @@ class Offspring:
         self._post = post
         self._expected: dict[str, tuple[Activation, int, OnEnd]] = {}
         self._unborn: dict[str, asyncio.Task[None]] = {}
+        self._stopping: dict[str, str] = {}
+        """Children to be told to stop once they are born, and why."""
 
     @property
     def busy(self) -> bool:
@@ -38,9 +40,12 @@ class Offspring:
     def prepare(self, wait: WaitForChildren) -> Outcome:
         return named(wait, self._depth, self._around)
 
+    def expect(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
+        self._expected.setdefault(wait.run_ids[index], (act, index, on_end))
+
     def start(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
         run_id = wait.run_ids[index]
-        self._expected[run_id] = (act, index, on_end)
+        self.expect(act, index, wait, on_end)
         start = self._start(run_id, wait, wait.inputs[index])
         task = self._unborn[run_id] = asyncio.get_running_loop().create_task(start)
         self._around.clock.hold()
@@ -50,10 +55,13 @@ class Offspring:
         wait = act.wait
         assert isinstance(wait, WaitForChildren)
         run_id = wait.run_ids[index]
-        unborn = self._unborn.get(run_id)
-        if unborn is not None:
-            unborn.cancel()
-            return
+        if run_id in self._unborn:
+            # It may have been born before a crash, so it is born (again) and told: its end is heard as ever.
+            self._stopping[run_id] = reason
+        else:
+            self._stop(run_id, reason)
+
+    def _stop(self, run_id: str, reason: str) -> None:
         body = {"reason": reason}
         self._log.tell(Message(run_id=run_id, kind="cancel", key="cancel:parent", body=body))
 
@@ -90,11 +98,11 @@ class Offspring:
         def tell() -> None:
             self._unborn.pop(run_id, None)
             self._around.clock.release()
+            reason = self._stopping.pop(run_id, None)
             fault = None if task.cancelled() else task.exception()
-            if task.cancelled():
-                error = ErrorObject(code=CANCELLED, message="the child run was cancelled before it began")
-                self.heard(run_id, (RunStatus.CANCELLED, None, error))
-            elif fault is not None:
+            if fault is not None:
                 self.heard(run_id, (RunStatus.FAILED, None, error_of(fault)))
+            elif reason is not None:
+                self._stop(run_id, reason)
 
         self._post(tell)
