@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check coverage bench schemas clean
+.PHONY: run test check coverage bench chaos schemas clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,9 @@ coverage: $(VENV)/.dev  ## Show that every branch of the core is tested
 
 bench: $(VENV)/.bench  ## Print the speed ratios
 	$(BIN)/python -m benchmarks
+
+chaos: $(VENV)/.dev  ## Kill workers at random moments a thousand times, and check what is left
+	$(BIN)/python -m tests.chaos --kills 1000 --store sqlite
 
 schemas: $(VENV)/.dev  ## Write the JSON Schemas anew
 	$(BIN)/python -m openrun.schemas

@@ -20,6 +20,7 @@ from openrun.store.projection import in_ms
 from openrun.store.rows import Birth, Duplicate, InboxRow, Release, Slice
 
 POISON = "poison"
+MISSING_CODE = "missing code"
 FAULT = "fault"
 """How the hold of a run begins that the engine could not go on with."""
 
@@ -44,6 +45,8 @@ class Place:
     slots: Slots
     lease: Lease
     worker: str
+    lacking: Callable[[str], None]
+    """Told which version this process has not the code for."""
 
     @property
     def most(self) -> tuple[int, int]:
@@ -77,7 +80,9 @@ class HeldRun:
             program,
             begun,
             self.log,
-            lambda post: Offspring(place.around, place.library, self.log, depth, post),
+            lambda post: Offspring(
+                place.around, place.library, self.log, post, depth=depth, lacks=self._lacks
+            ),
             history=() if birth is not None else history,
         )
         self.log.machine = self.driver.machine
@@ -120,6 +125,14 @@ class HeldRun:
         self.leaving = Release(due_at=due_at, hold=hold)
         self.driver.leave()
 
+    def _lacks(self, reason: str) -> None:
+        """A child takes code that is missing here: leave the run to a worker that has it."""
+        if self.leaving is None and not self.driver.over:
+            now = in_ms(self._place.around.clock.now())
+            self.leaving = Release(due_at=now, hold=f"{MISSING_CODE}: {reason}", crashed=True)
+            self._place.lacking(self.program.version)
+            self.driver.leave()
+
     def _let_go(self, release: Release) -> None:
         self.log.release(release)
         self.log.committed(self._told.set)
@@ -132,6 +145,13 @@ class HeldRun:
         self._lost = reason
         self._place.lease.doubt()
         self._told.set()
+        self.driver.leave()
+
+    def superseded(self) -> None:
+        """The run has come back to this process under a new fence: this is but its ghost."""
+        self._lost = "it was claimed again"
+        self._told.set()
+        self.log.close()
         self.driver.leave()
 
     def unwritable(self, first: int, reason: str) -> None:

@@ -1,7 +1,7 @@
 """The child runs of a durable run: made in the store along with the events that ask for them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from openrun.runtime.attempt import error_of
 from openrun.runtime.births import birth_of, started, unheld
 from openrun.runtime.children import ChildEnd, OnEnd, Post, named
 from openrun.runtime.engine import prepare
-from openrun.runtime.library import Library
+from openrun.runtime.library import Library, MissingCode
 from openrun.runtime.runlog import RunLog
 from openrun.runtime.surroundings import Surroundings
 from openrun.store.rows import Message, Slice
@@ -22,7 +22,18 @@ from openrun.store.rows import Message, Slice
 class Offspring:
     """Has children born, stopped and heard of through the store; making one again is no act."""
 
-    def __init__(self, around: Surroundings, library: Library, log: RunLog, depth: int, post: Post) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        library: Library,
+        log: RunLog,
+        post: Post,
+        *,
+        depth: int,
+        lacks: Callable[[str], None],
+    ) -> None:
+        """`lacks` is told when this process has not the code that a child takes."""
+        self._lacks = lacks
         self._around = around
         self._library = library
         self._log = log
@@ -100,7 +111,9 @@ class Offspring:
             self._around.clock.release()
             reason = self._stopping.pop(run_id, None)
             fault = None if task.cancelled() else task.exception()
-            if fault is not None:
+            if isinstance(fault, MissingCode):
+                self._lacks(str(fault))
+            elif fault is not None:
                 self.heard(run_id, (RunStatus.FAILED, None, error_of(fault)))
             elif reason is not None:
                 self._stop(run_id, reason)

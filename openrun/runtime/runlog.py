@@ -160,7 +160,7 @@ class RunLog:
 
     def close(self) -> None:
         """The run is not driven here any more: its places are free."""
-        self._closed = True
+        self._closed = self._over = True
         for _ in range(self._running):
             self._slots.give()
         self._running = 0
@@ -216,6 +216,12 @@ class RunLog:
         self._touched = False
         if self._over:
             return None
+        if not self._something_to_write:
+            # All before it is on disk: one slice of a run is under way at a time.
+            self._flying = self._shown, self._gates
+            self._shown, self._gates = [], []
+            self.settled(Committed())
+            return None
         facts, self._facts = self._facts, []
         first = self._flying_from = self._seq + 1
         rows = self._rows(facts)
@@ -238,6 +244,11 @@ class RunLog:
         self._birth = None
         self._children, self._messages, self._taken = [], [], []
         return part
+
+    @property
+    def _something_to_write(self) -> bool:
+        entailed = self._children or self._messages or self._taken or self._release
+        return bool(self._facts or entailed)
 
     def settled(self, verdict: Verdict) -> None:
         shown, gates = self._flying

@@ -16,7 +16,7 @@ from openrun.core.events import Shown, decode_fact
 from openrun.definition.program import Program
 from openrun.runtime.births import birth_of, started
 from openrun.runtime.engine import Start
-from openrun.runtime.held import POISON, HeldRun, Left, Place
+from openrun.runtime.held import MISSING_CODE, POISON, HeldRun, Left, Place
 from openrun.runtime.journal import Journal
 from openrun.runtime.lease import Lease
 from openrun.runtime.library import Library, MissingCode
@@ -26,7 +26,7 @@ from openrun.runtime.surroundings import Surroundings
 from openrun.store.base import Hinting, Store, StoreError, StoreUnavailable
 from openrun.store.chain import broken
 from openrun.store.projection import in_ms
-from openrun.store.rows import Claim, Dedupe, EventRow, Release, Slice
+from openrun.store.rows import Claim, Dedupe, EventRow, Release, RunRow, Slice
 
 _log = logging.getLogger("openrun.worker")
 
@@ -81,6 +81,7 @@ class Worker:
             slots=Slots(options.steps),
             lease=self.lease,
             worker=self.name,
+            lacking=self._lacking,
         )
         self.held: dict[str, HeldRun] = {}
         self._claiming: set[str] = set()
@@ -92,6 +93,8 @@ class Worker:
         """Runs it holds that have crashed their worker before."""
         self._alone = False
         self._stopping = False
+        self._doubtful = False
+        """The store may have given this worker runs that it does not know of."""
         self._loops: list[asyncio.Task[None]] = []
         self.on_left: Callable[[HeldRun, Left], None] = lambda _run, _left: None
 
@@ -175,11 +178,12 @@ class Worker:
         try:
             yield
         except StoreUnavailable:
-            return
+            self._doubtful = True
         except StoreError as refused:
             _log.warning("the store refused: %s", refused)
             self.lease.doubt()
         except Exception:  # noqa: BLE001
+            self._doubtful = True
             _log.exception("worker %s goes on after a fault", self.name)
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
@@ -190,6 +194,8 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Claim what is due and fits; say whether there may be more."""
+        if self._doubtful:
+            await self._recall()
         left_out = self._left_out()
         self._alone = bool(self._suspects) or await self._store.waiting_alone(without=left_out) > 0
         if self._alone:
@@ -210,17 +216,33 @@ class Worker:
         self._without = {version: until for version, until in self._without.items() if until > now}
         return tuple(self._without)
 
+    def _lacking(self, version: str) -> None:
+        """Leave the runs of this version to others for a while."""
+        self._without[version] = asyncio.get_running_loop().time() + self._options.missing_code
+
+    async def _recall(self) -> None:
+        """Take what the store says is held here and nobody here knows of: the answer to a claim was lost."""
+        known = set(self.held)
+        rows = await self._store.held_by(self.name)
+        await self._take([_claim_of(row) for row in rows if row.run_id not in known | self.held.keys()])
+        self._doubtful = False
+
     async def _take(self, claims: Sequence[Claim]) -> None:
         if not claims:
             return
-        self._claiming.update(claim.run_id for claim in claims)
+        run_ids = [claim.run_id for claim in claims]
+        self._claiming.update(run_ids)
         try:
-            journals = await self._store.journals([claim.run_id for claim in claims])
+            journals = await self._store.journals(run_ids)
+            messages = await self._store.waiting_messages(run_ids)
             for claim in claims:
                 await self._take_one(claim, journals.get(claim.run_id, []))
+            for row in messages:
+                # Heard before anything starts: a cancel must not come second to the step it is about.
+                if row.run_id in self.held:
+                    self.held[row.run_id].hear(row)
         finally:
             self._claiming.clear()
-        self._news.set()
 
     async def _take_one(self, claim: Claim, rows: list[EventRow]) -> None:
         damage = broken(rows, last=claim.seq, head=claim.hash)
@@ -230,8 +252,8 @@ class Worker:
         try:
             program = await self._library.program(claim.flow_id, claim.version)
         except MissingCode as missing:
-            self._without[claim.version] = asyncio.get_running_loop().time() + self._options.missing_code
-            await self._refuse(claim, f"missing code: {missing}", again=self._options.missing_code)
+            self._lacking(claim.version)
+            await self._refuse(claim, f"{MISSING_CODE}: {missing}", again=self._options.missing_code)
             return
         try:
             history = [decode_fact(row.body) for row in rows]
@@ -266,12 +288,16 @@ class Worker:
     # -- holding ----------------------------------------------------------------------------------
 
     def _hold(self, run: HeldRun) -> None:
+        ghost = self.held.get(run.run_id)
+        if ghost is not None:
+            ghost.superseded()
         self.held[run.run_id] = run
         run.task.add_done_callback(lambda task: self._left(run, task))
 
     def _left(self, run: HeldRun, task: "asyncio.Task[Left]") -> None:
-        del self.held[run.run_id]
-        self._suspects.discard(run.run_id)
+        if self.held.get(run.run_id) is run:
+            del self.held[run.run_id]
+            self._suspects.discard(run.run_id)
         left = Left(lost="cancelled") if task.cancelled() else task.result()
         if left.fault is not None:
             _log.error("run %s cannot go on: %s", run.run_id, left.fault, exc_info=left.fault)
@@ -331,3 +357,18 @@ class Worker:
         tasks = [run.task for run in self.held.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=self._options.grace + self._options.lease)
+
+
+def _claim_of(row: RunRow) -> Claim:
+    return Claim(
+        run_id=row.run_id,
+        flow_id=row.flow_id,
+        version=row.version,
+        fence=row.fence,
+        seq=row.seq,
+        hash=row.hash,
+        crashes=row.crashes,
+        parent_run_id=row.parent_run_id,
+        depth=row.depth,
+        bytes=row.bytes,
+    )

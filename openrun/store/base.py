@@ -124,6 +124,9 @@ class Store(Protocol):
         Raises `StoreError` when the worker itself has no valid lease.
         """
 
+    async def held_by(self, worker: str) -> list[RunRow]:
+        """The runs that this worker holds, as the store knows it: also those of a claim whose answer was lost."""
+
     async def waiting_alone(self, *, without: Sequence[str] = ()) -> int:
         """How many due runs have crashed twice or more, those of the versions in `without` left out (see `claim`)."""
 

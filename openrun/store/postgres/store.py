@@ -102,6 +102,9 @@ class PostgresStore:
         wanted = {"worker": worker, "most": 1 if alone else most, "without": list(without), "alone": alone}
         return await self._others.call(partial(holding.claim, wanted=wanted)) if most > 0 else []
 
+    async def held_by(self, worker: str) -> list[RunRow]:
+        return as_rows(RunRow, await self._rows("held_by", {"worker": worker}))
+
     async def waiting_alone(self, *, without: Sequence[str] = ()) -> int:
         rows = await self._rows("waiting_alone", {"without": list(without)})
         return int(rows[0][0])

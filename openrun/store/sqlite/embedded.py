@@ -106,6 +106,9 @@ class EmbeddedStore:
         wanted = Wanted(worker=worker, most=most, without=tuple(without), alone=alone)
         return await self._writer.run(lambda its: claim(its, wanted, self._clocks, self._alive))
 
+    async def held_by(self, worker: str) -> list[RunRow]:
+        return await self._reader.run(lambda its: runs.held_by(its, worker))
+
     async def waiting_alone(self, *, without: Sequence[str] = ()) -> int:
         return await self._reader.run(lambda its: waiting_alone(its, tuple(without), self._clocks))
 

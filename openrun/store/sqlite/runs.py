@@ -15,6 +15,10 @@ def run(connection: sqlite3.Connection, run_id: str) -> RunRow | None:
     return look_up(connection, "run", RunRow, run_id=run_id)
 
 
+def held_by(connection: sqlite3.Connection, worker: str) -> list[RunRow]:
+    return ask(connection, "held_by", list[RunRow], worker=worker)
+
+
 def find(connection: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
     return ask(connection, "find", list[str], first=prefix, beyond=prefix + _BEYOND, limit=limit)
 

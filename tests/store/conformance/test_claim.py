@@ -57,6 +57,16 @@ async def test_a_worker_has_a_lease_from_the_start(store: Store) -> None:
     assert row == WorkerRow(worker="w1", lease_ms=row.lease_ms, runs=0, host="there", pid=77)
 
 
+async def test_the_store_knows_what_a_worker_holds(store: Store) -> None:
+    await enlisted(store, "w1", "w2")
+    await due(store, "r1", "r2", "r3")
+    mine = await claimed(store, "w1", 2)
+    await claimed(store, "w2", 2)
+    rows = await store.held_by("w1")
+    assert [(row.run_id, row.fence) for row in rows] == sorted((each.run_id, each.fence) for each in mine)
+    assert await store.held_by("nobody") == []
+
+
 async def test_workers_tell_how_many_runs_they_hold(store: Store) -> None:
     await enlisted(store, "w1", "w2")
     await due(store, "r1", "r2", "r3")
