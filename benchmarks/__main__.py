@@ -1,26 +1,39 @@
-"""`make bench`: prints every ratio beside its bar."""
+"""`make bench`: prints every ratio beside its bar; `python -m benchmarks NAME...` only those of some parts."""
 
 import asyncio
+import importlib
 import importlib.util
 import platform
+import sys
 
-from benchmarks import compiling, growth, per_step
+PARTS = {
+    "per_step": (),
+    "growth": (),
+    "compiling": (),
+    "others": ("burr", "langgraph"),
+    "durable_runs": ("psycopg",),
+    "durable_rivals": ("dbos", "langgraph", "aiosqlite", "psycopg"),
+    "durable_restart": (),
+    "durable_resume": (),
+    "durable_lists": ("psycopg",),
+}
+"""What can be measured, and the packages that it takes beyond our own."""
 
-OTHERS = ("burr", "langgraph")
 
-
-async def main() -> None:
-    """Measure all there is; those of other engines only where they are installed."""
+async def main(names: list[str]) -> None:
+    """Measure all there is, or what is named; other engines only where they are installed."""
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        sys.exit(f"there is no {', '.join(unknown)}; there are {', '.join(PARTS)}")
     print(f"Python {platform.python_version()}; ratios of medians over interleaved rounds\n")
-    for part in (per_step, growth, compiling):
+    for name in names or PARTS:
+        missing = [package for package in PARTS[name] if importlib.util.find_spec(package) is None]
+        if missing:
+            print(f"skipped: {name} ({', '.join(missing)} not installed; `make bench` installs all)")
+            continue
+        part = importlib.import_module(f"benchmarks.{name}")
         for line in await part.measure():
             print(line, flush=True)
-    if all(importlib.util.find_spec(name) for name in OTHERS):
-        others = importlib.import_module("benchmarks.others")
-        for line in await others.measure():
-            print(line, flush=True)
-    else:
-        print(f"skipped: other engines ({', '.join(OTHERS)} are not installed; `make bench` installs them)")
 
 
-asyncio.run(main())
+asyncio.run(main(sys.argv[1:]))

@@ -2,38 +2,82 @@
 
 import io
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
+from openrun.cli.control import CancelOptions, PauseOptions, ResolveOptions, cancel, pause, resolve, resume
+from openrun.cli.dlq import dlq
+from openrun.cli.events import EventsOptions, events
 from openrun.cli.explain import ExplainOptions, explain
 from openrun.cli.graph import GraphOptions, graph
-from openrun.cli.options import RunOptions, taking
+from openrun.cli.house import (
+    BackupOptions,
+    DoctorOptions,
+    GcOptions,
+    VerifyOptions,
+    backup,
+    doctor,
+    gc,
+    verify,
+)
+from openrun.cli.inspect import inspect
+from openrun.cli.options import taking
+from openrun.cli.past import DiffOptions, ReplayOptions, StateOptions, diff, replay, state, timeline
+from openrun.cli.ps import PsOptions, ps
 from openrun.cli.refusal import guarded
-from openrun.cli.run import run
+from openrun.cli.run import RunHereOptions, run
 from openrun.cli.schema import SchemaOptions, schema
+from openrun.cli.start import StartOptions, start
 from openrun.cli.steps import StepsOptions, steps
+from openrun.cli.store_options import OneRun, ShownRun
 from openrun.cli.validate import ValidateOptions, validate
 from openrun.cli.version import version
+from openrun.cli.worker import WorkCommand, worker
+
+_COMMANDS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
+    (RunHereOptions, run),
+    (ValidateOptions, validate),
+    (GraphOptions, graph),
+    (ExplainOptions, explain),
+    (StepsOptions, steps),
+    (SchemaOptions, schema),
+    (StartOptions, start),
+    (WorkCommand, worker),
+    (PsOptions, ps),
+    (ShownRun, inspect),
+    (EventsOptions, events),
+    (CancelOptions, cancel),
+    (PauseOptions, pause),
+    (OneRun, resume),
+    (ResolveOptions, resolve),
+    (StateOptions, state),
+    (DiffOptions, diff),
+    (ShownRun, timeline),
+    (ReplayOptions, replay),
+    (DoctorOptions, doctor),
+    (VerifyOptions, verify),
+    (BackupOptions, backup),
+    (GcOptions, gc),
+)
 
 
 def application() -> typer.Typer:
     """The command with its subcommands."""
     app = typer.Typer(
         name="openrun",
-        help="Run, check, draw and explain flows.",
+        help="Run, check, draw and explain flows; work on durable runs, and look into their store.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.command()(guarded(taking(RunOptions, run)))
-    app.command()(guarded(taking(ValidateOptions, validate)))
-    app.command()(guarded(taking(GraphOptions, graph)))
-    app.command()(guarded(taking(ExplainOptions, explain)))
-    app.command()(guarded(taking(StepsOptions, steps)))
-    app.command()(guarded(taking(SchemaOptions, schema)))
+    for options, command in _COMMANDS:
+        app.command()(guarded(taking(options, command)))
     app.command()(guarded(version))
+    app.add_typer(dlq())
     return app
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a run is under way: the first cancels the run, the second ends the process."""
+"""Ctrl-C and SIGTERM while runs are under way: the first ends them in order, the second ends the process."""
 
 import asyncio
 import os
@@ -10,13 +10,16 @@ from typing import Any, Self
 
 from openrun.cli.refusal import ExitCode
 
+IN_MEMORY = "stopped at once; steps marked always may not have run"
+IN_STORE = "stopped at once; a worker goes on with the runs once this one's lease has ended"
 _SHOW_CURSOR = b"\x1b[?25h\r\n"
 
 
 class Interrupts:
     """Handlers of the process, not of the loop: a step that blocks the loop can still be stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, last_words: str = IN_MEMORY) -> None:
+        self._last_words = last_words
         self._asked = False
         self._before: dict[signal.Signals, Any] = {}
         self._ask: Callable[[str], object] | None = None
@@ -41,15 +44,15 @@ class Interrupts:
 
     def _received(self, number: int, _frame: FrameType | None) -> None:
         if self._asked:
-            _stop_at_once()
+            _stop_at_once(self._last_words)
         self._asked = True
         if self._ask is None:
             raise KeyboardInterrupt
         self._ask("interrupted" if number == signal.SIGINT else "terminated")
 
 
-def _stop_at_once() -> None:
+def _stop_at_once(words: str) -> None:
     if sys.stdout.isatty():
         os.write(sys.stdout.fileno(), _SHOW_CURSOR)
-    os.write(2, b"stopped at once; steps marked always may not have run\n")
+    os.write(2, words.encode() + b"\n")
     os._exit(ExitCode.FAILED)

@@ -28,6 +28,14 @@ FlowPaths = Annotated[
         help="Flow, or folder of flows, that subflow and foreach may run; repeatable.",
     ),
 ]
+SecretSources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        metavar="NAME=env:VARIABLE|file:PATH",
+        help="Secret that requests may name as <<secrets.NAME>>, and where its value is found; repeatable.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
 
@@ -55,14 +63,7 @@ class RunOptions:
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help="Private target that requests may reach; repeatable."),
     ] = None
-    secrets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--secret",
-            metavar="NAME=env:VARIABLE|file:PATH",
-            help="Secret that requests may name as <<secrets.NAME>>, and where its value is found; repeatable.",
-        ),
-    ] = None
+    secrets: SecretSources = None
     modules: ModuleNames = None
     as_json: AsJson = False
 

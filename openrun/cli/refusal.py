@@ -33,6 +33,10 @@ class ExitCode(IntEnum):
     USAGE = 2
     """Wrong options, or a flow that is not valid."""
     NOT_FOUND = 3
+    CONFLICT = 4
+    """The run has ended, or the key was used for something else."""
+    INTERRUPTED = 130
+    """A signal came; the run has not ended, and a worker goes on with it."""
 
 
 class Refusal(Exception):

@@ -113,17 +113,21 @@ def see_through(session: Session, view: View, conclude: Callable[[Run], ExitCode
     """
 
     async def whole(interrupts: Interrupts) -> ExitCode:
-        code = conclude(await session.run(view, interrupts))
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        if left and (await asyncio.wait(left, timeout=_PATIENCE))[1]:
-            sys.stdout.flush()
-            os._exit(code)
-        return code
+        return await leave(conclude(await session.run(view, interrupts)))
 
     with Interrupts() as interrupts:
         return asyncio.run(whole(interrupts))
+
+
+async def leave(code: ExitCode) -> ExitCode:
+    """Let go of what is left; the process ends here when a step ignores being cancelled."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left and (await asyncio.wait(left, timeout=_PATIENCE))[1]:
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 def masked(run: Run, redactor: Redactor) -> Run:

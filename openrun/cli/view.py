@@ -14,7 +14,7 @@ from openrun.cli.board import Board, Mark, Row
 from openrun.cli.screen import Screen
 from openrun.cli.text import clean, safe_json, ticking, took
 from openrun.cli.wording import in_words
-from openrun.core.events import FlowStarted, Shown, StepEvent, encode_event
+from openrun.core.events import FlowCompleted, FlowStarted, Shown, StepEvent, encode_event
 from openrun.runtime.secrets import Redactor
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -72,15 +72,22 @@ class JsonView(_Still):
 class LineView(_Still):
     """One line per event worth reading: `+0.012s  fetch  started`."""
 
-    def __init__(self, out: IO[str], names: Iterable[str]) -> None:
+    def __init__(self, out: IO[str], names: Iterable[str], *, tells_end: bool = False) -> None:
         self._out = out
+        self._tells_end = tells_end
         self._width = max((len(name) for name in names if len(name) <= _NAME_WIDTH), default=0)
         self._start: datetime | None = None
 
+    def begin(self, start: datetime) -> None:
+        """Tell times since this instant; else they are told since the run's start, once that is shown."""
+        self._start = start
+
     def show(self, event: Shown) -> None:
         if isinstance(event, FlowStarted):
-            self._start = event.timestamp
+            self.begin(event.timestamp)
         words = in_words(event)
+        if self._tells_end and isinstance(event, FlowCompleted):
+            words = event.status.value
         if words is None:
             return
         since = (event.timestamp - self._start).total_seconds() if self._start else 0.0

@@ -26,6 +26,14 @@ SAID = {
         "4242 4242 4242 4241: 422, there is a typo in that number",
         "not a card: 422, that is no number",
     ],
+    "durable": [
+        "started twice, one run: True",
+        "the first program is gone",
+        "the run succeeded",
+        "  total: 36",
+        "  wait: its time has come",
+        "  remind: {'status': 200, 'headers': {}, 'body': 'Ada owes 36'}",
+    ],
     "errors_and_finally": [
         "charge: HTTP_503, so attempt 2 follows",
         "charge: HTTP_503, so attempt 3 follows",
