@@ -138,7 +138,7 @@ class RunLog:
     def append(self, fact: Fact) -> None:
         self._facts.append(fact)
         if not self._touched:
-            self._touch(urgent=False)
+            self._touch(urgent=bool(self._gates))
 
     def show(self, shown: Shown) -> None:
         self._shown.append(shown)
@@ -215,6 +215,9 @@ class RunLog:
     def slice(self) -> Slice | None:
         self._touched = False
         if self._over:
+            return None
+        if self._birth is not None and not self._facts:
+            # Its driver has not begun: there is no run yet, and whoever waits for it waits on.
             return None
         if not self._something_to_write:
             # All before it is on disk: one slice of a run is under way at a time.

@@ -245,3 +245,16 @@ async def test_a_run_over_its_limits_fails_and_says_why() -> None:
         row = await (await app.start(chain("verbose", *steps))).finished()
     assert row.status is RunStatus.FAILED
     assert (row.error or "").startswith("JOURNAL_LIMIT")
+
+
+async def test_runs_started_at_once_are_all_there_when_start_returns(tmp_path: Path) -> None:
+    flow = chain("crowd", sets("a", x=1))
+    async with App(SqliteStore(tmp_path / "openrun.db"), flows=[flow], options=QUICK) as app:
+
+        async def one() -> RunStatus:
+            run = await app.start("crowd")
+            await app.row(run.run_id)
+            return (await run.finished()).status
+
+        ends = await asyncio.gather(*(one() for _ in range(64)))
+    assert set(ends) == {RunStatus.SUCCEEDED}
