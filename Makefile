@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check coverage bench chaos schemas clean
+.PHONY: run test check coverage bench chaos schemas compiler clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +44,9 @@ chaos: $(VENV)/.dev  ## Kill workers at random moments a thousand times, and che
 
 schemas: $(VENV)/.dev  ## Write the JSON Schemas anew
 	$(BIN)/python -m openrun.schemas
+
+compiler:  ## Install a C compiler (Debian), for the power-cut tests
+	apt-get update -qq && apt-get install -y -qq gcc libc6-dev
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
