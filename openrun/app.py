@@ -275,7 +275,9 @@ class App:
         if posted.status is None:
             raise UnknownRun(f"the store has no run {run_id!r}")
         if posted.status in FINAL:
-            raise RunEnded(f"run {run_id} has {posted.status.value}; nothing can be asked of it any more")
+            raise RunEnded(
+                f"run {run_id} has ended: {posted.status.value}; nothing can be asked of it any more"
+            )
 
     # -- looking ----------------------------------------------------------------------------------
 

@@ -69,7 +69,11 @@ def in_words(event: Shown) -> str | None:
         case ReviewRequested():
             return f"needs review: {event.reason}"
         case ReviewResolved():
-            return "reviewed: its work took place" if event.committed else "reviewed: its work did not take place"
+            return (
+                "reviewed: its work took place"
+                if event.committed
+                else "reviewed: its work did not take place"
+            )
         case FlowCompleted():
             return None
         case _:

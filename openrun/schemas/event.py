@@ -16,6 +16,7 @@ _WORDS: dict[str, tuple[str, Any]] = {
     "attempt": ("Number of the attempt; 1 is the first.", 1),
     "child_run_id": ("The child's run.", _RUN),
     "code": ("What went wrong, for programs.", "TIMEOUT"),
+    "committed": ("Whether the work took place.", True),
     "concurrency": ("How many run at once.", 50),
     "data": ("What the step reported; JSON data.", {"done": 3, "of": 10}),
     "details": ("More of it, for programs.", {"status": 503}),
