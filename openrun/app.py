@@ -213,7 +213,10 @@ class App:
         left = run.task.result()
         if left.duplicate is not None:
             return self._known(left.duplicate)
-        raise OpenRunError(f"the run could not be started: {left.lost or left.fault}")
+        if left.lost is not None:
+            # This worker may not hold anything just now; nothing was written, and whoever may will run it.
+            return await self._start_elsewhere(program, start, dedupe)
+        raise OpenRunError(f"the run could not be started: {left.fault}")
 
     async def _start_elsewhere(
         self, program: Program, start: Start, dedupe: Dedupe | None, *, replay_of: str | None = None
