@@ -114,15 +114,12 @@ class HeldRun:
 
         self.driver.post(act)
 
-    def give_back(self, *, hold: str | None = None) -> None:
+    def give_back(self) -> None:
         """Leave the run to whoever claims it next: when it is due if it rests, else at once."""
         if self.leaving is not None or self.driver.over:
             return
-        due_at = None
-        if hold is None:
-            due = self.driver.due() if self.driver.resting else self._place.around.clock.now()
-            due_at = None if due is None else in_ms(due)
-        self.leaving = Release(due_at=due_at, hold=hold)
+        due = self.driver.due() if self.driver.resting else self._place.around.clock.now()
+        self.leaving = Release(due_at=None if due is None else in_ms(due))
         self.driver.leave()
 
     def _lacks(self, reason: str) -> None:

@@ -4,11 +4,10 @@ from typing import Self
 
 import msgspec
 
-from openrun.core.types import RunStatus
+from openrun.core.types import FINAL, RunStatus
 from openrun.store.postgres.text import kept_or_none
 from openrun.store.rows import EventRow, Release, Slice, Standing
 
-FINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.ABORTED})
 DAMAGED = "damaged"
 """A `hold` that begins so is final: nothing makes the run due again."""
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 import msgspec
 
 from openrun.core.strict_json import canonical
-from openrun.core.types import RunStatus
+from openrun.core.types import FINAL, RunStatus
 from openrun.store.rows import InboxRow, Message, Posted
 from openrun.store.sqlite.changes import is_damaged
 from openrun.store.sqlite.connection import as_json, ask, tell, writing
 from openrun.store.sqlite.draft import clean
-from openrun.store.sqlite.judge import ENDED
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +66,7 @@ def _judge(
     letter: tuple[str, str, str, str], its: _Recipient, seen: dict[tuple[str, str], tuple[str, str]]
 ) -> Delivery:
     run_id, key, *content = letter
-    if its.status is None or its.status in ENDED:
+    if its.status is None or its.status in FINAL:
         return Delivery(posted=Posted(status=its.status))
     held = its.worker is not None
     known = seen.get((run_id, key)) or ((its.kind, its.body) if its.kind is not None else None)

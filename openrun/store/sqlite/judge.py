@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from openrun.core.types import RunStatus
+from openrun.core.types import FINAL, RunStatus
 from openrun.store.rows import Committed, Duplicate, Slice, Stale, Verdict
 from openrun.store.sqlite.draft import Draft, clean
-
-ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.ABORTED})
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -57,7 +55,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        return self.after.status in ENDED
+        return self.after.status in FINAL
 
 
 class Judge:
@@ -131,7 +129,7 @@ def _after(part: Slice, before: Known | None) -> Known:
     status = before.status if before else RunStatus.PENDING
     if part.standing is not None:
         status = part.standing.status
-    free = status in ENDED or part.release is not None
+    free = status in FINAL or part.release is not None
     crashes = before.crashes if before else 0
     replay_of = part.birth.replay_of if part.birth else before.replay_of if before else None
     return Known(
@@ -157,7 +155,7 @@ def _was_released(part: Slice, known: Known) -> bool:
     """Nobody has taken the run since this fence gave it back, and nothing but that was to be written."""
     only = part.release is not None and not (part.birth or part.children or part.messages)
     left = (known.worker, known.fence, known.seq) == (None, part.fence, part.last)
-    return only and left and known.status not in ENDED
+    return only and left and known.status not in FINAL
 
 
 def _refusal(part: Slice, known: Known | None, *, leased: bool) -> str | None:
@@ -174,7 +172,7 @@ def _refusal(part: Slice, known: Known | None, *, leased: bool) -> str | None:
 
 
 def _no_holder(part: Slice, known: Known) -> str | None:
-    if known.status in ENDED:
+    if known.status in FINAL:
         return f"run {part.run_id!r} has ended: {known.status}"
     if part.worker is None or known.worker != part.worker or known.fence != part.fence:
         holder = "nobody holds it" if known.worker is None else f"{known.worker!r} holds it"
