@@ -16,16 +16,17 @@ from openrun.core.types import FINAL, Json, RunStatus
 from openrun.definition.program import Program
 from openrun.net.address import AllowList
 from openrun.net.http import HttpClient
-from openrun.runtime.births import birth_of, started, unheld
+from openrun.runtime.births import birth_of, unheld
 from openrun.runtime.clock import Clock, SystemClock
-from openrun.runtime.engine import Compilable, Start, prepare
+from openrun.runtime.engine import Compilable, Start, prepare, started
 from openrun.runtime.held import HeldRun, Left
 from openrun.runtime.ids import NewRunId, uuid7
 from openrun.runtime.journal import Journal
 from openrun.runtime.library import Library
-from openrun.runtime.secrets import Redactor
+from openrun.runtime.messages import MessageKind
+from openrun.runtime.runlog import unseen
 from openrun.runtime.surroundings import Surroundings
-from openrun.runtime.worker import Worker, WorkerOptions, unseen
+from openrun.runtime.worker import Worker, WorkerOptions
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
@@ -94,15 +95,8 @@ class App:
         self.limits = limits
         self._flows = tuple(flows)
         self._http = HttpClient(allow=AllowList.parse(tuple(allow)))
-        known = dict(secrets or {})
-        self._around = Surroundings(
-            clock=self.clock,
-            limits=limits,
-            http=self._http,
-            new_run_id=new_run_id,
-            secret_roots={"secrets": known} if known else {},
-            redact=Redactor(known).error,
-            masked=Redactor(known).masked if known else None,
+        self._around = Surroundings.of(
+            clock=self.clock, limits=limits, http=self._http, new_run_id=new_run_id, secrets=secrets or {}
         )
         self.library = Library(self.store, self.catalog, limits, self.clock)
         self._options = options or WorkerOptions()
@@ -179,13 +173,19 @@ class App:
         return await self._start_elsewhere(program, start, None, replay_of=run_id)
 
     async def _program(self, flow: Compilable | str) -> Program:
-        if not isinstance(flow, str):
-            return await self.add_flow(flow)
-        program = await self.library.current(flow)
+        if isinstance(flow, str):
+            return await self._known_program(flow)
+        program = flow.program(self.catalog, self.limits)
+        if not await self.library.is_current(program):
+            await self.library.add(program)
+        return program
+
+    async def _known_program(self, flow_id: str) -> Program:
+        program = await self.library.current(flow_id)
         if program is None:
             known = [row.flow_id for row in await self.store.versions()]
-            hint = did_you_mean(flow, known) or "add it with app.add_flow(flow)"
-            raise UnknownFlow(f"the store has no flow {flow!r}; {hint}")
+            hint = did_you_mean(flow_id, known) or "add it with app.add_flow(flow)"
+            raise UnknownFlow(f"the store has no flow {flow_id!r}; {hint}")
         return program
 
     def _dedupe(self, program: Program, start: Start, key: str) -> Dedupe:
@@ -243,15 +243,15 @@ class App:
 
     async def cancel(self, run_id: str, reason: str = "cancelled", *, hard: bool = False) -> None:
         """Ask a run to stop. Raises `UnknownRun`, `RunEnded`."""
-        await self._tell(run_id, "cancel", {"reason": reason, "hard": hard})
+        await self._tell(run_id, MessageKind.CANCEL, {"reason": reason, "hard": hard})
 
     async def pause(self, run_id: str, reason: str = "paused") -> None:
         """Let nothing more start in a run until it is resumed. Raises `UnknownRun`, `RunEnded`."""
-        await self._tell(run_id, "pause", {"reason": reason})
+        await self._tell(run_id, MessageKind.PAUSE, {"reason": reason})
 
     async def resume(self, run_id: str) -> None:
         """Let a paused or held run go on. Raises `UnknownRun`, `RunEnded`."""
-        await self._tell(run_id, "resume", {})
+        await self._tell(run_id, MessageKind.RESUME, {})
 
     async def resolve(
         self,
@@ -265,9 +265,9 @@ class App:
     ) -> None:
         """Say whether the work of a step whose outcome is unknown took place. Raises `UnknownRun`, `RunEnded`."""
         body = {"step_id": step_id, "scope": scope, "committed": committed, "output": output, "port": port}
-        await self._tell(run_id, "review", body)
+        await self._tell(run_id, MessageKind.REVIEW, body)
 
-    async def _tell(self, run_id: str, kind: str, body: dict[str, Any]) -> None:
+    async def _tell(self, run_id: str, kind: MessageKind, body: dict[str, Any]) -> None:
         message = Message(run_id=run_id, kind=kind, key=f"{kind}:{self._around.new_run_id()}", body=body)
         (posted,) = await self.store.post([message])
         self._check(run_id, posted)
@@ -322,6 +322,8 @@ class App:
                 await asyncio.wait([left], timeout=self._options.poll)
             finally:
                 waiting.discard(left)
+                if not waiting and self._waiting.get(run_id) is waiting:
+                    del self._waiting[run_id]
 
     def _left(self, run: HeldRun, _left: Left) -> None:
         for waiting in self._waiting.pop(run.run_id, ()):

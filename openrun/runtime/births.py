@@ -1,29 +1,12 @@
-"""New runs as the store takes them: a slice with a birth."""
+"""Slices at the two ends of holding a run: those that make one, and the one that gives it back."""
 
-from datetime import datetime
+from typing import Protocol
 
 from openrun.core.events import FlowStarted, encode_event
 from openrun.core.types import RunStatus
-from openrun.definition.program import Program
-from openrun.runtime.engine import Start
 from openrun.store.chain import GENESIS, link
 from openrun.store.projection import in_ms
-from openrun.store.rows import Birth, Dedupe, EventRow, Slice, Standing
-
-
-def started(program: Program, start: Start, run_id: str, now: datetime) -> FlowStarted:
-    """The first event of a run."""
-    return FlowStarted(
-        run_id=run_id,
-        flow_id=program.flow_id,
-        seq=1,
-        timestamp=now,
-        version=program.version,
-        trigger=start.trigger,
-        input=start.payload,
-        state=start.state,
-        parent_run_id=start.parent_run_id,
-    )
+from openrun.store.rows import Birth, Dedupe, EventRow, Release, Slice, Standing
 
 
 def birth_of(
@@ -39,6 +22,29 @@ def birth_of(
         depth=depth,
         replay_of=replay_of,
         dedupe=dedupe,
+    )
+
+
+class Under(Protocol):
+    """A run and the fence it is held under."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def fence(self) -> int: ...
+
+
+def handed_back(held: Under, worker: str, first: int, release: Release) -> Slice:
+    """A run given back as it stands in the store, where `first` is the seq that would follow."""
+    return Slice(
+        run_id=held.run_id,
+        worker=worker,
+        fence=held.fence,
+        first=first,
+        events=(),
+        standing=None,
+        release=release,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol, Self
 
 from openrun.core.errors import InvalidFlow, OpenRunError, PermanentError, ValidationError
@@ -22,7 +23,6 @@ from openrun.runtime.clock import Clock, SystemClock
 from openrun.runtime.driver import Driver
 from openrun.runtime.ids import NewRunId, uuid7
 from openrun.runtime.log import MemoryLog
-from openrun.runtime.secrets import Redactor
 from openrun.runtime.surroundings import ChildRequest, Surroundings
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
@@ -137,15 +137,8 @@ class Engine:
         self._closes_http = http is None
         self._running: set[RunHandle] = set()
         self._closed = False
-        known = dict(secrets or {})
-        self._around = Surroundings(
-            clock=self.clock,
-            limits=limits,
-            http=self._http,
-            new_run_id=new_run_id,
-            secret_roots={"secrets": known} if known else {},
-            redact=Redactor(known).error,
-            masked=Redactor(known).masked if known else None,
+        self._around = Surroundings.of(
+            clock=self.clock, limits=limits, http=self._http, new_run_id=new_run_id, secrets=secrets or {}
         )
         for flow in flows:
             self.add_flow(flow)
@@ -191,23 +184,13 @@ class Engine:
         if self._closed:
             raise OpenRunError("the engine is closed; make a new one, or close it after its last run")
         run_id = start.run_id or self._around.new_run_id()
-        started = FlowStarted(
-            run_id=run_id,
-            flow_id=program.flow_id,
-            seq=1,
-            timestamp=self.clock.now(),
-            version=program.version,
-            trigger=start.trigger,
-            input=start.payload,
-            state=start.state,
-            parent_run_id=start.parent_run_id,
-        )
+        begun = started(program, start, run_id, self.clock.now())
         log = MemoryLog(show)
         handle = RunHandle(
             Driver(
                 self._around,
                 program,
-                started,
+                begun,
                 log,
                 lambda post: Children(self._around, self, run_id, start.depth, post),
             ),
@@ -235,6 +218,21 @@ class Engine:
             start, parent_run_id=request.parent_run_id, run_id=request.run_id, depth=request.depth
         )
         return self.start(program, child, lambda _event: None)
+
+
+def started(program: Program, start: Start, run_id: str, now: datetime) -> FlowStarted:
+    """The first event of a run."""
+    return FlowStarted(
+        run_id=run_id,
+        flow_id=program.flow_id,
+        seq=1,
+        timestamp=now,
+        version=program.version,
+        trigger=start.trigger,
+        input=start.payload,
+        state=start.state,
+        parent_run_id=start.parent_run_id,
+    )
 
 
 def prepare(

@@ -8,24 +8,23 @@ from openrun.core.errors import ErrorObject
 from openrun.core.machine import UnexpectedFact
 from openrun.core.types import RunStatus
 from openrun.runtime.driver import Driver
+from openrun.runtime.messages import MessageKind
 from openrun.store.rows import InboxRow
-
-CANCEL, PAUSE, RESUME, CHILD, REVIEW = "cancel", "pause", "resume", "child", "review"
 
 
 def hear(driver: Driver, row: InboxRow) -> None:
     """Do what a message asks for; within a turn. A message that no longer means anything is no act."""
     body = row.body
     match row.kind:
-        case "cancel":
+        case MessageKind.CANCEL:
             driver.request_cancel(str(body.get("reason", "cancelled")), hard=bool(body.get("hard")))
-        case "pause":
+        case MessageKind.PAUSE:
             driver.pause(str(body.get("reason", "paused")))
-        case "resume":
+        case MessageKind.RESUME:
             driver.resume()
-        case "child":
+        case MessageKind.CHILD:
             driver.children.heard(str(body["run_id"]), _end(body))
-        case "review":
+        case MessageKind.REVIEW:
             _settle(driver, body)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from openrun.core.errors import ErrorObject
 from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown
 from openrun.definition.program import Program
+from openrun.runtime.births import handed_back
 from openrun.runtime.driver import Driver
 from openrun.runtime.hearing import hear
 from openrun.runtime.journal import Journal
@@ -17,7 +18,7 @@ from openrun.runtime.runlog import Head, RunLog
 from openrun.runtime.slots import Slots
 from openrun.runtime.surroundings import Surroundings
 from openrun.store.projection import in_ms
-from openrun.store.rows import Birth, Duplicate, InboxRow, Release, Slice
+from openrun.store.rows import Birth, Duplicate, InboxRow, Release
 
 POISON = "poison"
 MISSING_CODE = "missing code"
@@ -189,14 +190,4 @@ class HeldRun:
 
     async def _give_up(self, first: int, release: Release) -> None:
         """Leave the run as it is in the store; refused there if somebody else holds it."""
-        await self._place.journal.write(
-            Slice(
-                run_id=self.run_id,
-                worker=self._place.worker,
-                fence=self.log.fence,
-                first=first,
-                events=(),
-                standing=None,
-                release=release,
-            )
-        )
+        await self._place.journal.write(handed_back(self.log, self._place.worker, first, release))

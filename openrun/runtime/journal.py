@@ -59,8 +59,6 @@ class Journal:
         self._closed = False
         self.commits = 0
         """Transactions so far."""
-        self.events = 0
-        """Events committed so far."""
 
     def touch(self, source: Source, *, urgent: bool) -> None:
         """This source has something to write; `urgent` when somebody waits for it."""
@@ -80,14 +78,6 @@ class Journal:
         source = _OneOff(part)
         self.touch(source, urgent=True)
         return await source.verdict
-
-    async def drain(self) -> None:
-        """Wait until all that is pending now is written."""
-        while self._dirty or self._writing is not None:
-            if self._writing is None:
-                self._start()
-            assert self._writing is not None
-            await asyncio.wait([self._writing])
 
     async def close(self) -> None:
         """Stop at once; what is not written is left to whoever claims the runs."""
@@ -137,7 +127,12 @@ class Journal:
             source = next(iter(self._dirty))
             del self._dirty[source]
             events += source.pending
-            part = source.slice()
+            try:
+                part = source.slice()
+            except Exception as fault:  # noqa: BLE001
+                # What one run has to say cannot be put into bytes; that hurts it alone.
+                source.failed(fault)
+                continue
             if part is not None:
                 sources.append(source)
                 slices.append(part)
@@ -154,8 +149,7 @@ class Journal:
         if self._lease is not None:
             # What waits for this commit may act only while the lease is good.
             await self._lease.secured()
-        for source, part, verdict in zip(sources, slices, verdicts, strict=True):
-            self.events += len(part.events)
+        for source, verdict in zip(sources, verdicts, strict=True):
             source.settled(verdict)
 
     async def _one_by_one(self, sources: Sequence[Source], slices: Sequence[Slice], fault: Exception) -> None:

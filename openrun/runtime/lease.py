@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from openrun.store.base import Renewer, Store, StoreUnavailable
+from openrun.store.base import Renewer, Store, StoreError
 
 _HUNG = 300.0
 _RETRY = 0.25
@@ -32,7 +32,6 @@ class Lease:
         self._ticked = uptime()
         self._tick: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
-        self.renewals = 0
 
     async def start(self, *, host: str, pid: int) -> None:
         """Enlist, and keep renewing."""
@@ -78,7 +77,6 @@ class Lease:
     def _renewed(self, begun: float) -> None:
         # Counted from before the call: the store's clock may have begun the lease at any time since.
         self._safe_until = begun + self.seconds - self._margin
-        self.renewals += 1
         self._secured.set()
 
     def _keep(self) -> None:
@@ -93,7 +91,7 @@ class Lease:
             try:
                 renewer = renewer or self._store.renewer()
                 renewer.renew(self._worker, self.seconds)
-            except StoreUnavailable:
+            except StoreError:
                 wait = _RETRY
             else:
                 wait = self.seconds / 3

@@ -47,6 +47,14 @@ class Library:
         self._keep(program)
         self._current[program.flow_id] = (self._clock.monotonic(), program)
 
+    async def is_current(self, program: Program) -> bool:
+        """Whether new runs of its flow get this version already."""
+        known = self._current.get(program.flow_id)
+        if known is not None and self._clock.monotonic() - known[0] < _FRESH:
+            return known[1].version == program.version
+        row = await self._store.version(program.flow_id)
+        return row is not None and row.version == program.version
+
     async def program(self, flow_id: str, version: str) -> Program:
         """This version, compiled. Raises `MissingCode`."""
         known = self._programs.get(version)

@@ -10,10 +10,11 @@ from openrun.core.frame import Activation
 from openrun.core.results import Outcome, WaitForChildren
 from openrun.core.types import RunStatus
 from openrun.runtime.attempt import error_of
-from openrun.runtime.births import birth_of, started, unheld
+from openrun.runtime.births import birth_of, unheld
 from openrun.runtime.children import ChildEnd, OnEnd, Post, named
-from openrun.runtime.engine import prepare
+from openrun.runtime.engine import prepare, started
 from openrun.runtime.library import Library, MissingCode
+from openrun.runtime.messages import MessageKind
 from openrun.runtime.runlog import RunLog
 from openrun.runtime.surroundings import Surroundings
 from openrun.store.rows import Message, Slice
@@ -73,8 +74,9 @@ class Offspring:
             self._stop(run_id, reason)
 
     def _stop(self, run_id: str, reason: str) -> None:
-        body = {"reason": reason}
-        self._log.tell(Message(run_id=run_id, kind="cancel", key="cancel:parent", body=body))
+        self._log.tell(
+            Message(run_id=run_id, kind=MessageKind.CANCEL, key="cancel:parent", body={"reason": reason})
+        )
 
     def heard(self, run_id: str, end: ChildEnd) -> None:
         expected = self._expected.pop(run_id, None)

@@ -1,5 +1,6 @@
 """What one durable run has to say to the store, and who waits for the store to have heard it."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from openrun.core.outstanding import standing
 from openrun.core.types import FINAL
 from openrun.runtime.children import end_of
 from openrun.runtime.journal import Journal
+from openrun.runtime.messages import MessageKind
 from openrun.runtime.slots import Slots
 from openrun.store.chain import GENESIS, link
 from openrun.store.projection import activation_rows, error_text, in_ms
@@ -27,7 +29,13 @@ from openrun.store.rows import (
     Verdict,
 )
 
+_log = logging.getLogger("openrun.run")
+
 _BACKLOG = 10_000
+
+
+def unseen(_shown: Shown) -> None:
+    """Nobody watches."""
 
 
 class Holder(Protocol):
@@ -272,12 +280,20 @@ class RunLog:
 
     def _heard(self, shown: list[Shown], gates: list[Callable[[], None]]) -> None:
         for each in shown:
-            self._watch(each)
+            self._tell_watcher(each)
         for then in gates:
             then()
         if self._was_full:
             self._was_full = False
             self._holder.relieved()
+
+    def _tell_watcher(self, shown: Shown) -> None:
+        try:
+            self._watch(shown)
+        except Exception:  # noqa: BLE001
+            # Whoever watches must not stop the run, nor those that share its commit.
+            _log.exception("run %s is watched no more: its watcher failed", self.run_id)
+            self._watch = unseen
 
     def _rows(self, facts: list[Fact]) -> tuple[EventRow, ...]:
         rows = []
@@ -317,7 +333,8 @@ class RunLog:
             "output": output,
             "error": None if error is None else error.to_json(),
         }
-        return (Message(run_id=self._parent, kind="child", key=f"child:{self.run_id}", body=body),)
+        key = f"child:{self.run_id}"
+        return (Message(run_id=self._parent, kind=MessageKind.CHILD, key=key, body=body),)
 
 
 def standing_of(machine: Machine, last: Fact) -> Standing:

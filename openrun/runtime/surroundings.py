@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import FlowCompleted
@@ -12,6 +12,7 @@ from openrun.core.types import Json
 from openrun.net.http import HttpClient
 from openrun.runtime.clock import Clock
 from openrun.runtime.ids import NewRunId
+from openrun.runtime.secrets import Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +48,24 @@ class Surroundings:
     redact: Callable[[ErrorObject], ErrorObject]
     masked: Callable[[Any], Any] | None
     """Takes the values of secrets out of what a step made; None when there are none."""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        clock: Clock,
+        limits: Limits,
+        http: HttpClient,
+        new_run_id: NewRunId,
+        secrets: Mapping[str, str],
+    ) -> Self:
+        redactor = Redactor(secrets)
+        return cls(
+            clock=clock,
+            limits=limits,
+            http=http,
+            new_run_id=new_run_id,
+            secret_roots={"secrets": dict(secrets)} if secrets else {},
+            redact=redactor.error,
+            masked=redactor.masked if secrets else None,
+        )

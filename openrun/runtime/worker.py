@@ -9,24 +9,24 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from openrun.core.events import Shown, decode_fact
 from openrun.definition.program import Program
-from openrun.runtime.births import birth_of, started
-from openrun.runtime.engine import Start
+from openrun.runtime.births import birth_of, handed_back
+from openrun.runtime.engine import Start, started
 from openrun.runtime.held import MISSING_CODE, POISON, HeldRun, Left, Place
 from openrun.runtime.journal import Journal
 from openrun.runtime.lease import Lease
 from openrun.runtime.library import Library, MissingCode
-from openrun.runtime.runlog import NewHead
+from openrun.runtime.runlog import NewHead, unseen
 from openrun.runtime.slots import Slots
 from openrun.runtime.surroundings import Surroundings
 from openrun.store.base import Hinting, Store, StoreError, StoreUnavailable
 from openrun.store.chain import broken
 from openrun.store.projection import in_ms
-from openrun.store.rows import Claim, Dedupe, EventRow, Release, RunRow, Slice
+from openrun.store.rows import Claim, Dedupe, EventRow, InboxRow, Release, RunRow
 
 _log = logging.getLogger("openrun.worker")
 
@@ -57,10 +57,6 @@ class WorkerOptions:
     """How long a run rests in memory before it leaves."""
     missing_code: float = 5.0
     """After how long a run whose code was missing is looked at again."""
-
-
-def unseen(_shown: Shown) -> None:
-    """Nobody watches."""
 
 
 class Worker:
@@ -235,55 +231,48 @@ class Worker:
         try:
             journals = await self._store.journals(run_ids)
             messages = await self._store.waiting_messages(run_ids)
+            letters = _by_run(messages)
             for claim in claims:
-                await self._take_one(claim, journals.get(claim.run_id, []))
-            for row in messages:
-                # Heard before anything starts: a cancel must not come second to the step it is about.
-                if row.run_id in self.held:
-                    self.held[row.run_id].hear(row)
+                run = await self._take_one(claim, journals.get(claim.run_id, []))
+                if run is not None:
+                    # Heard before anything starts: a cancel must not come second to the step it is about.
+                    for row in letters.get(run.run_id, ()):
+                        run.hear(row)
         finally:
             self._claiming.clear()
 
-    async def _take_one(self, claim: Claim, rows: list[EventRow]) -> None:
+    async def _take_one(self, claim: Claim, rows: list[EventRow]) -> HeldRun | None:
         damage = broken(rows, last=claim.seq, head=claim.hash)
         if damage is not None:
-            await self._refuse(claim, f"damaged: {damage.reason}", again=None)
-            return
+            await self._refuse(claim, f"damaged: {damage.reason}")
+            return None
         try:
             program = await self._library.program(claim.flow_id, claim.version)
         except MissingCode as missing:
             self._lacking(claim.version)
-            await self._refuse(claim, f"{MISSING_CODE}: {missing}", again=self._options.missing_code)
-            return
+            await self._refuse(claim, f"{MISSING_CODE}: {missing}", again=True)
+            return None
         try:
             history = [decode_fact(row.body) for row in rows]
             run = HeldRun(self._place, claim, program, history, unseen, depth=claim.depth)
         except Exception as fault:  # noqa: BLE001
             # Whatever is wrong with one run's data hurts that run alone.
-            await self._refuse(claim, f"damaged: {fault}", again=None)
-            return
+            await self._refuse(claim, f"damaged: {fault}")
+            return None
         self._hold(run)
         if claim.crashes >= _SUSPECT:
             self._suspects.add(claim.run_id)
         if claim.crashes >= _POISONED:
             run.driver.review_first = POISON
+        return run
 
-    async def _refuse(self, claim: Claim, reason: str, *, again: float | None) -> None:
+    async def _refuse(self, claim: Claim, reason: str, *, again: bool = False) -> None:
         """Give a claim back untouched, and say why."""
         _log.warning("run %s is left alone: %s", claim.run_id, reason)
         release = Release(
             due_at=in_ms(self._around.clock.now()) if again else None, hold=reason, crashed=True
         )
-        part = Slice(
-            run_id=claim.run_id,
-            worker=self.name,
-            fence=claim.fence,
-            first=claim.seq + 1,
-            events=(),
-            standing=None,
-            release=release,
-        )
-        await self.journal.write(part)
+        await self.journal.write(handed_back(claim, self.name, claim.seq + 1, release))
 
     # -- holding ----------------------------------------------------------------------------------
 
@@ -357,6 +346,13 @@ class Worker:
         tasks = [run.task for run in self.held.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=self._options.grace + self._options.lease)
+
+
+def _by_run(messages: Sequence[InboxRow]) -> Mapping[str, Sequence[InboxRow]]:
+    found: dict[str, list[InboxRow]] = {}
+    for row in messages:
+        found.setdefault(row.run_id, []).append(row)
+    return found
 
 
 def _claim_of(row: RunRow) -> Claim:

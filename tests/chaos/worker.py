@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from openrun.app import App, DurableRun
 from openrun.core.events import Shown
 from openrun.definition.program import Program
-from openrun.runtime.births import birth_of, started, unheld
-from openrun.runtime.engine import Start
+from openrun.runtime.births import birth_of, unheld
+from openrun.runtime.engine import Start, started
 from openrun.runtime.worker import Worker, WorkerOptions
 from openrun.store.postgres.draft import Draft
 from openrun.store.postgres.ledger import Ledger

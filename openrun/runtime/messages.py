@@ -1,0 +1,15 @@
+"""What may be said to a run through its inbox."""
+
+from enum import StrEnum
+
+
+class MessageKind(StrEnum):
+    """The kinds of messages; `hearing` says what each does."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CHILD = "child"
+    """A child run has ended."""
+    REVIEW = "review"
+    """A person says whether the work of a step took place."""
