@@ -1,9 +1,10 @@
-"""What `ps` and `inspect` ask of a database of a million events."""
+"""What `ps`, `inspect` and `approvals` ask of a database of a million events."""
 
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from msgspec.structs import replace
 from benchmarks.durable_bed import FIVE, NO_POSTGRES, five_steps, postgres
 from benchmarks.measure import row
 from openrun.app import App
+from openrun.core.asks import Ask, AskChange, AskKind
 from openrun.core.types import RunStatus
 from openrun.runtime.ids import uuid7
 from openrun.store.base import Store
 from openrun.store.chain import GENESIS, link
 from openrun.store.opening import open_store
+from openrun.store.projection import wait_rows
 from openrun.store.rows import (
     ActivationRow,
     Birth,
@@ -27,10 +30,12 @@ from openrun.store.rows import (
     RunRow,
     Slice,
     Standing,
+    WaitFilter,
 )
 
 _EVENTS = 1_000_000
 _LONG = 25_000
+_APPROVALS = 10_000
 _BATCH = 400
 _TIMES = 20
 _BAR_SECONDS = 0.2
@@ -112,13 +117,24 @@ async def _fill(store: Store, run: RunRow, bodies: list[str], activations: list[
     many = [
         replace(each, scope=f"/loop#{at}", seq=at) for at in range(1, _LONG // 10) for each in activations[:1]
     ]
-    count = (_EVENTS - _LONG) // len(bodies) + 1
+    count = (_EVENTS - _LONG) // len(bodies) + 1 - _APPROVALS
     slices = (short[at % len(short)].another() for at in range(count))
     await _commit(store, islice(slices, count // 2))
     long = Pattern(run, [bodies[1]] * _LONG, many, RunStatus.WAITING).another()
     await _commit(store, iter([long]))
     await _commit(store, slices)
+    await _commit(store, (_asking(short[-1].another()) for _ in range(_APPROVALS)))
     return long.run_id
+
+
+def _asking(piece: Slice) -> Slice:
+    """The run waits for an approval."""
+    run_id, at = piece.run_id, piece.standing.updated_at if piece.standing else 0
+    ask = Ask(
+        id=uuid7(), kind=AskKind.APPROVAL, title="Pay the invoice?", payload={"run": run_id, "amount": 120}
+    )
+    change = AskChange(ask=ask, step_id="ask", scope="/", opened_at=datetime.fromtimestamp(at / 1000, UTC))
+    return replace(piece, waits=wait_rows(run_id, [change]))
 
 
 async def _commit(store: Store, slices: Iterator[Slice]) -> None:
@@ -134,6 +150,10 @@ def _queries(store: Store, run_id: str) -> Mapping[str, Query]:
         "ps: those that failed": lambda: store.runs(RunFilter(status=(RunStatus.FAILED,))),
         "ps: of one flow, waiting": lambda: store.runs(RunFilter(flow_id=FIVE, status=(RunStatus.WAITING,))),
         "ps: how many of each status": store.counts,
+        "approvals: the oldest": lambda: store.waits(WaitFilter(kind=("approval",))),
+        f"approvals: all {_APPROVALS:,}": lambda: store.waits(
+            WaitFilter(kind=("approval",), limit=_APPROVALS)
+        ),
         "inspect: the run": lambda: store.run(run_id),
         "inspect: by the beginning of its id": lambda: store.find(run_id[:13]),
         "inspect: its activations": lambda: store.activations(run_id),

@@ -1,7 +1,10 @@
 """OpenRun: write a flow in Python or JSON, run it anywhere from one process to many."""
 
+from openrun.core.effects import Verdict
 from openrun.core.errors import (
+    Abort,
     ErrorObject,
+    InterruptExpired,
     InvalidFlow,
     OpenRunError,
     PermanentError,
@@ -45,6 +48,8 @@ from openrun.runtime.engine import Engine, Run
 from openrun.steps.base import Step, StepConfig, StepInfo
 from openrun.steps.catalog import StepCatalog
 from openrun.steps.context import StepContext
+from openrun.steps.execution.abort import StepAbort
+from openrun.steps.execution.approval import StepApproval
 from openrun.steps.execution.conditional import StepConditional
 from openrun.steps.execution.delay import StepDelay
 from openrun.steps.execution.fail import StepFail
@@ -55,6 +60,7 @@ from openrun.steps.execution.set_state import StepSetState
 from openrun.steps.execution.subflow import StepSubflow
 from openrun.steps.execution.switch import StepSwitch
 from openrun.steps.execution.transform import StepTransform
+from openrun.steps.execution.wait import StepWait
 from openrun.steps.function import step
 from openrun.steps.triggers.event import TriggerEvent
 from openrun.steps.triggers.manual import TriggerManual
@@ -63,6 +69,7 @@ from openrun.steps.triggers.webhook import TriggerWebhook
 from openrun.version import __version__
 
 __all__ = [
+    "Abort",
     "ChildCompleted",
     "Edge",
     "EffectClass",
@@ -74,6 +81,7 @@ __all__ = [
     "FlowCompleted",
     "FlowRun",
     "FlowStarted",
+    "InterruptExpired",
     "InvalidFlow",
     "JoinMode",
     "Limits",
@@ -88,6 +96,8 @@ __all__ = [
     "StateContainer",
     "StateType",
     "Step",
+    "StepAbort",
+    "StepApproval",
     "StepCancelled",
     "StepCatalog",
     "StepCompleted",
@@ -112,6 +122,7 @@ __all__ = [
     "StepSwitch",
     "StepTransform",
     "StepType",
+    "StepWait",
     "StepWaiting",
     "TimerFired",
     "TransientError",
@@ -120,6 +131,7 @@ __all__ = [
     "TriggerSchedule",
     "TriggerWebhook",
     "ValidationError",
+    "Verdict",
     "WaitForChildren",
     "WaitForItems",
     "WaitUntil",

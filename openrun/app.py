@@ -19,13 +19,16 @@ from openrun.net.http import HttpClient
 from openrun.runtime.births import birth_of, unheld
 from openrun.runtime.clock import Clock, SystemClock
 from openrun.runtime.engine import Compilable, Start, prepare, started
+from openrun.runtime.errors import KeyConflict, RunEnded, UnknownFlow, UnknownRun
 from openrun.runtime.held import HeldRun, Left
 from openrun.runtime.ids import NewRunId, uuid7
 from openrun.runtime.journal import Journal
+from openrun.runtime.ledger import Ledger
 from openrun.runtime.library import Library
 from openrun.runtime.messages import MessageKind
 from openrun.runtime.runlog import unseen
 from openrun.runtime.surroundings import Surroundings
+from openrun.runtime.waits import Waits
 from openrun.runtime.worker import Worker, WorkerOptions
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
@@ -33,23 +36,9 @@ from openrun.store.opening import open_store
 from openrun.store.projection import in_ms
 from openrun.store.rows import Committed, Dedupe, Duplicate, Message, Posted, RunFilter, RunRow
 
+__all__ = ["App", "DurableRun", "KeyConflict", "RunEnded", "UnknownFlow", "UnknownRun"]
+
 _DEDUPE_HOURS = 24
-
-
-class UnknownRun(OpenRunError, LookupError):
-    """The store has no such run."""
-
-
-class UnknownFlow(OpenRunError, LookupError):
-    """The store has no such flow."""
-
-
-class KeyConflict(OpenRunError):
-    """A run was started under this key before, with something else."""
-
-
-class RunEnded(OpenRunError):
-    """The run has ended; nothing can be asked of it any more."""
 
 
 class DurableRun:
@@ -104,6 +93,10 @@ class App:
         self.worker: Worker | None = None
         self.journal: Journal
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self.waits = Waits(self.store, new_run_id, self._hint)
+        """What runs wait to be told: listing it, signals, answers, approvals."""
+        self.ledger = Ledger(self.store, self._tell)
+        """Calls to the outside, and the undoing of steps."""
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -224,8 +217,7 @@ class App:
         event = started(program, start, self._around.new_run_id(), self.clock.now())
         match await self.journal.write(unheld(event, birth_of(event, dedupe=dedupe, replay_of=replay_of))):
             case Committed():
-                if self.worker is not None:
-                    self.worker.hint()
+                self._hint()
                 return DurableRun(self, event.run_id)
             case Duplicate() as known:
                 return self._known(known)
@@ -241,9 +233,15 @@ class App:
 
     # -- control ----------------------------------------------------------------------------------
 
-    async def cancel(self, run_id: str, reason: str = "cancelled", *, hard: bool = False) -> None:
-        """Ask a run to stop. Raises `UnknownRun`, `RunEnded`."""
-        await self._tell(run_id, MessageKind.CANCEL, {"reason": reason, "hard": hard})
+    async def cancel(
+        self, run_id: str, reason: str = "cancelled", *, hard: bool = False, compensate: bool = False
+    ) -> None:
+        """Ask a run to stop, and with `compensate` to undo what it did. Raises `UnknownRun`, `RunEnded`.
+
+        With `hard` nothing is waited for: neither steps marked always, nor reviews, nor compensations.
+        """
+        body = {"reason": reason, "hard": hard, "compensate": compensate}
+        await self._tell(run_id, MessageKind.CANCEL, body)
 
     async def pause(self, run_id: str, reason: str = "paused") -> None:
         """Let nothing more start in a run until it is resumed. Raises `UnknownRun`, `RunEnded`."""
@@ -271,6 +269,9 @@ class App:
         message = Message(run_id=run_id, kind=kind, key=f"{kind}:{self._around.new_run_id()}", body=body)
         (posted,) = await self.store.post([message])
         self._check(run_id, posted)
+        self._hint()
+
+    def _hint(self) -> None:
         if self.worker is not None:
             self.worker.hint()
 

@@ -250,9 +250,14 @@ def scripted(program: Program, steps: Mapping[str, Script | Act], clock: Clock) 
     if unknown:
         hint = did_you_mean(unknown[0], known)
         raise KeyError(f"the flow has no step {unknown[0]!r}" + (f"; {hint}" if hint else ""))
+    # What undoes a step goes by the step's id, and is not what was scripted.
+    undoing = {each for graph in program.plans for each in graph.compensations.values()}
     plans = {
         graph: tuple(
-            _scripted(plan, steps[plan.step.id], clock) if plan.step.id in steps else plan for plan in each
+            _scripted(plan, steps[plan.step.id], clock)
+            if plan.step.id in steps and graph not in undoing
+            else plan
+            for plan in each
         )
         for graph, each in program.plans.items()
     }

@@ -7,8 +7,19 @@ from typing import Any
 
 import typer
 
+from openrun.cli.answers import (
+    AnswerOptions,
+    ApproveOptions,
+    RejectOptions,
+    answer,
+    approve,
+    reject,
+)
+from openrun.cli.approvals import approvals
+from openrun.cli.compensations import compensations
 from openrun.cli.control import CancelOptions, PauseOptions, ResolveOptions, cancel, pause, resolve, resume
 from openrun.cli.dlq import dlq
+from openrun.cli.effects import effects
 from openrun.cli.events import EventsOptions, events
 from openrun.cli.explain import ExplainOptions, explain
 from openrun.cli.graph import GraphOptions, graph
@@ -29,6 +40,7 @@ from openrun.cli.ps import PsOptions, ps
 from openrun.cli.refusal import guarded
 from openrun.cli.run import RunHereOptions, run
 from openrun.cli.schema import SchemaOptions, schema
+from openrun.cli.signals import SignalOptions, signal
 from openrun.cli.start import StartOptions, start
 from openrun.cli.steps import StepsOptions, steps
 from openrun.cli.store_options import OneRun, ShownRun
@@ -52,6 +64,10 @@ _COMMANDS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
     (PauseOptions, pause),
     (OneRun, resume),
     (ResolveOptions, resolve),
+    (SignalOptions, signal),
+    (ApproveOptions, approve),
+    (RejectOptions, reject),
+    (AnswerOptions, answer),
     (StateOptions, state),
     (DiffOptions, diff),
     (ShownRun, timeline),
@@ -77,7 +93,8 @@ def application() -> typer.Typer:
     for options, command in _COMMANDS:
         app.command()(guarded(taking(options, command)))
     app.command()(guarded(version))
-    app.add_typer(dlq())
+    for group in (approvals, effects, compensations, dlq):
+        app.add_typer(group())
     return app
 
 

@@ -9,24 +9,37 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from openrun.cli.text import ticking
-from openrun.cli.wording import error_in_words, in_words, ports_in_words, skip_in_words, wait_in_words
+from openrun.cli.wording import (
+    asks_in_words,
+    error_in_words,
+    in_words,
+    ports_in_words,
+    skip_in_words,
+    wait_in_words,
+)
 from openrun.core.events import (
     ChildCompleted,
+    CompensationCompleted,
+    CompensationStarted,
     FlowCancelRequested,
     FlowCompleted,
     FlowStarted,
     Shown,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
     StepEvent,
+    StepInterrupted,
     StepProgress,
     StepScheduled,
     StepSkipped,
     StepStarted,
     StepWaiting,
+    TimerFired,
 )
-from openrun.core.results import WaitForChildren, WaitUntil
+from openrun.core.results import WaitForAnswers, WaitForChildren, WaitUntil
 from openrun.core.types import StepRunStatus
+from openrun.core.undoing import CompensationStatus
 
 
 class Mark(Enum):
@@ -34,9 +47,11 @@ class Mark(Enum):
 
     RUNNING = "running"
     RETRYING = "retrying"
+    UNDOING = "undoing"
     WAITING = "waiting"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    UNDONE = "undone"
     DONE = "done"
     SKIPPED = "skipped"
 
@@ -45,7 +60,7 @@ class Mark(Enum):
         return self in _UNDER_WAY
 
 
-_UNDER_WAY = (Mark.RUNNING, Mark.RETRYING, Mark.WAITING)
+_UNDER_WAY = (Mark.RUNNING, Mark.RETRYING, Mark.UNDOING, Mark.WAITING)
 
 
 @dataclass(slots=True)
@@ -91,6 +106,13 @@ class Row:
         self.ended[mark] = self.ended.get(mark, 0) + 1
         self.last, self.note, self.duration = mark, note, duration
 
+    def undo(self, scope: str, since: datetime) -> None:
+        """What is undone is not done any more."""
+        done = self.ended.get(Mark.DONE, 0)
+        if done:
+            self.ended[Mark.DONE] = done - 1
+        self.live[scope] = Live(since, Mark.UNDOING, "being undone")
+
     def words(self, now: datetime) -> str:
         """What there is to say beside the mark, the name and the time."""
         if self.runs > 1:
@@ -117,7 +139,7 @@ class Row:
         for mark, number in self.ended.items():
             if mark is not Mark.SKIPPED:
                 counts[mark] = counts.get(mark, 0) + number
-        parts = [f"{counts[mark]:,} {mark.value}" for mark in Mark if mark in counts]
+        parts = [f"{counts[mark]:,} {mark.value}" for mark in Mark if counts.get(mark)]
         return ", ".join(parts) + (f"; {self.error}" if self.error else "")
 
 
@@ -138,12 +160,21 @@ class Board:
             row = self.rows.setdefault(event.step_id, Row(event.step_id))
             row.touched = self._events
             _tell(row, event)
+        elif isinstance(event, SignalReceived | TimerFired):
+            self._wake(event)
         elif isinstance(event, FlowStarted):
             self.run_id, self.started = event.run_id, event.timestamp
         elif isinstance(event, FlowCancelRequested):
             self.cancel_reason = event.reason
         elif isinstance(event, FlowCompleted):
             self.ended = event
+
+    def _wake(self, event: SignalReceived | TimerFired) -> None:
+        """A step goes on with what it has been told, or because its time has come."""
+        row = self.rows.get(event.step_id or "")
+        live = None if row is None else row.live.get(event.scope)
+        if live is not None:
+            live.mark, live.note, live.due = Mark.RUNNING, "", None
 
     def pick(self, most: int) -> list[Row]:
         """At most so many rows: what is under way, then failures, then the newest; in their usual order."""
@@ -184,8 +215,15 @@ def _tell(row: Row, event: StepEvent) -> None:
             live = row.live.setdefault(event.scope, Live(event.timestamp))
             wait = event.wait
             live.mark, live.note = Mark.WAITING, wait_in_words(wait)
-            live.due = wait.until if isinstance(wait, WaitUntil) else None
+            live.due = wait.until if isinstance(wait, WaitUntil | WaitForAnswers) else None
             live.children = len(wait.inputs) if isinstance(wait, WaitForChildren) else 0
+        case StepInterrupted():
+            live = row.live.setdefault(event.scope, Live(event.timestamp))
+            live.mark, live.note, live.due = Mark.WAITING, asks_in_words(event.asks, event.until), event.until
+        case CompensationStarted():
+            row.undo(event.scope, event.timestamp)
+        case CompensationCompleted():
+            _undone(row, event)
         case ChildCompleted() if event.scope in row.live:
             row.live[event.scope].ended += 1
         case StepCancelled():
@@ -195,6 +233,16 @@ def _tell(row: Row, event: StepEvent) -> None:
             row.end(Mark.SKIPPED, f"skipped: {skip_in_words(event.reason)}")
         case StepProgress() if event.scope in row.live:
             row.live[event.scope].note = in_words(event) or ""
+
+
+def _undone(row: Row, event: CompensationCompleted) -> None:
+    live = row.live.pop(event.scope, Live(event.timestamp))
+    duration = event.timestamp - live.since
+    if event.status is CompensationStatus.COMPLETED:
+        row.end(Mark.UNDONE, "undone", duration)
+    else:
+        row.error = in_words(event) or ""
+        row.end(Mark.FAILED, row.error, duration)
 
 
 def _completed(row: Row, event: StepCompleted) -> None:

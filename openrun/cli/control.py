@@ -25,6 +25,9 @@ class CancelOptions(OneRun):
 
     reason: Annotated[str, typer.Option(metavar="TEXT", help="What the journal says.")] = "cancelled"
     hard: Annotated[bool, typer.Option("--hard", help="Steps marked always do not run either.")] = False
+    compensate: Annotated[
+        bool, typer.Option("--compensate", help="What its steps did is undone, the latest first.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +52,16 @@ class ResolveOptions(OneRun):
 def cancel(options: CancelOptions) -> None:
     """Ask a run to stop, and the runs it started; its steps marked always still run unless --hard.
 
-    Exits with 3 for an unknown run, 4 for one that has ended.
+    With --compensate what its steps did is undone. Exits with 3 for an unknown run, 4 for one that has ended.
     """
+    if options.hard and options.compensate:
+        raise Refusal("--hard waits for nothing, and so not for what --compensate asks for: give one of them")
     _tell(
         options,
-        "cancel requested",
-        lambda app, run: app.cancel(run, reason=options.reason, hard=options.hard),
+        "cancel requested" + (", and to undo what it did" if options.compensate else ""),
+        lambda app, run: app.cancel(
+            run, reason=options.reason, hard=options.hard, compensate=options.compensate
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from rich.text import Text
 
 from openrun.app import App, DurableRun, KeyConflict
+from openrun.cli.hints import Hints, InStore
 from openrun.cli.interrupts import IN_STORE, Interrupts
 from openrun.cli.refusal import ExitCode, Refusal
 from openrun.cli.screen import Screen, error_screen
@@ -133,7 +134,8 @@ async def _watch(app: App, run_id: str, tail: Tail, watched: Watched, asked: asy
     redactor = Redactor(watched.session.secrets)
     view = MaskedView(watched.view, redactor) if watched.session.secrets else watched.view
     animation = asyncio.create_task(view.animate())
-    following = asyncio.create_task(_follow(tail, run_id, view))
+    hints = InStore(app.store, store_arguments(watched.store), redactor)
+    following = asyncio.create_task(_follow(tail, run_id, view, hints))
     interrupted = asyncio.create_task(asked.wait())
     tasks = (animation, following, interrupted)
     try:
@@ -150,9 +152,10 @@ async def _watch(app: App, run_id: str, tail: Tail, watched: Watched, asked: asy
             view.close()
 
 
-async def _follow(tail: Tail, run_id: str, view: View) -> None:
+async def _follow(tail: Tail, run_id: str, view: View, hints: Hints) -> None:
     async for event in tail.events(run_id):
         view.show(event)
+        await hints.after(event)
 
 
 async def _finished(app: App, run_id: str, session: Session) -> Run:

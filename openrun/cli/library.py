@@ -83,6 +83,8 @@ def flow_refs(steps: Iterable[Step], catalog: StepCatalog) -> Iterator[str]:
     """Ids of the flows that these steps run, those in bodies included."""
     for step in steps:
         yield from step.flow_refs()
+        if step.compensation is not None:
+            yield from step.compensation.flow_refs()
         body = step.body()
         draft = examine(body_document(body), catalog)[0] if body is not None else None
         if draft is not None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from openrun.cli.refusal import Refusal
+
 T = TypeVar("T")
 
 FlowName = Annotated[
@@ -98,6 +100,33 @@ def taking(options: type[T], command: Callable[[T], None]) -> Callable[..., None
         [_parameter(each, hints[each.name]) for each in fields(options)]  # type: ignore[arg-type]
     )
     return call
+
+
+def listing(options: type[T], command: Callable[[T], None]) -> Callable[..., None]:
+    """What a group of commands does when none of its subcommands is named."""
+    call = taking(options, command)
+
+    def whole(context: typer.Context, **given: Any) -> None:
+        if context.invoked_subcommand is None:
+            call(**given)
+        elif any(_is_given(context, name) for name in given):
+            name = context.invoked_subcommand
+            raise Refusal(
+                f"options go behind {name!r}", hint=f"{context.command_path} {name} --help lists them"
+            )
+
+    whole.__name__ = call.__name__
+    whole.__doc__ = call.__doc__
+    whole.__annotations__ = {"context": typer.Context, **call.__annotations__}
+    first = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    rest = inspect.signature(call).parameters.values()
+    whole.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
+    return whole
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _parameter(each: "Field[Any]", hint: Any) -> inspect.Parameter:

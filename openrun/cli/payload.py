@@ -1,4 +1,4 @@
-"""--input and --set as JSON."""
+"""--input, --set and other values as JSON."""
 
 import sys
 from collections.abc import Iterable
@@ -45,7 +45,18 @@ def read_state(given: Iterable[str]) -> dict[str, Json]:
     return state
 
 
-def _text(given: str) -> str | bytes:
+def read_value(given: str | None, where: str, *, as_text: bool = False) -> Json:
+    """Any JSON value of JSON text, @file or - (stdin); `as_text` takes what is given as it is."""
+    if given is None or as_text:
+        return given
+    try:
+        return decode(_text(given, where))
+    except JsonError as error:
+        hint = "give JSON, such as '{\"id\": 7}', 7 or '\"text\"'; or @file, or - for stdin"
+        raise Refusal(f"{where}: {error}", hint=hint) from None
+
+
+def _text(given: str, where: str = "--input") -> str | bytes:
     most = DEFAULT_LIMITS.value_bytes + 1
     if given == "-":
         return sys.stdin.buffer.read(most)
@@ -55,4 +66,4 @@ def _text(given: str) -> str | bytes:
         with Path(given[1:]).open("rb") as file:
             return file.read(most)
     except FileNotFoundError:
-        raise Refusal(f"--input: there is no file {given[1:]!r}", code=ExitCode.NOT_FOUND) from None
+        raise Refusal(f"{where}: there is no file {given[1:]!r}", code=ExitCode.NOT_FOUND) from None

@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
     """Wrong options, or a flow that is not valid."""
     NOT_FOUND = 3
     CONFLICT = 4
-    """The run has ended, or the key was used for something else."""
+    """What was asked for is not possible any more, or not for you: the run has ended, the key was used otherwise."""
     INTERRUPTED = 130
     """A signal came; the run has not ended, and a worker goes on with it."""
 
@@ -42,10 +42,19 @@ class ExitCode(IntEnum):
 class Refusal(Exception):
     """The command ends here; the message says the thing, the place and the way out."""
 
-    def __init__(self, message: str, *, code: ExitCode = ExitCode.USAGE, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: ExitCode = ExitCode.USAGE,
+        hint: str | None = None,
+        details: Sequence[str] = (),
+    ) -> None:
+        """`details` are shown below the message, a line each."""
         super().__init__(message)
         self.code = code
         self.hint = hint
+        self.details = tuple(details)
 
 
 class Faulty(Refusal):
@@ -100,7 +109,7 @@ def show_refusal(refusal: Refusal) -> None:
     if isinstance(refusal, Faulty):
         show_faults(refusal.source, refusal.faults)
     else:
-        _say(str(refusal), refusal.hint)
+        _say(str(refusal), refusal.hint, refusal.details)
 
 
 def show_faults(source: str, faults: Sequence[ValidationError]) -> None:
@@ -131,9 +140,11 @@ def fault_text(fault: ValidationError) -> Text:
     return text
 
 
-def _say(message: str, hint: str | None = None) -> None:
+def _say(message: str, hint: str | None = None, details: Sequence[str] = ()) -> None:
     screen = error_screen()
     screen.print(Text.assemble(("error: ", "bold red"), clean(message, _MESSAGE)))
+    for each in details:
+        screen.print(Text(f"  {clean(each, _MESSAGE)}"))
     if hint:
         screen.print(Text(f"hint: {clean(hint, _MESSAGE)}", "dim"))
 

@@ -22,6 +22,7 @@ _STYLES = {
     RunStatus.PAUSED: "yellow",
     RunStatus.WAITING: "blue",
     RunStatus.RUNNING: "cyan",
+    RunStatus.COMPENSATING: "magenta",
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from openrun.cli.hints import Hints, InMemory
 from openrun.cli.interrupts import Interrupts
 from openrun.cli.library import Library
 from openrun.cli.modules import catalog_with
@@ -96,7 +97,7 @@ class Session:
             interrupts.cancels(run.cancel)
             animation = asyncio.create_task(view.animate())
             try:
-                await _watch(run, MaskedView(view, redactor) if self.secrets else view)
+                await _watch(run, MaskedView(view, redactor) if self.secrets else view, InMemory(redactor))
                 return masked(await run.finished(), redactor)
             finally:
                 interrupts.cancels_nothing()
@@ -141,10 +142,11 @@ def masked(run: Run, redactor: Redactor) -> Run:
     )
 
 
-async def _watch(run: FlowRun, view: View) -> None:
+async def _watch(run: FlowRun, view: View, hints: Hints) -> None:
     try:
         async for event in run:
             view.show(event)
+            await hints.after(event)
     except OSError:
         run.cancel("nobody reads the output")
         await run.finished()

@@ -8,11 +8,24 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from openrun.app import App, KeyConflict, RunEnded, UnknownFlow, UnknownRun
+from openrun.app import App
 from openrun.cli.modules import catalog_with
 from openrun.cli.options import AsJson
 from openrun.cli.refusal import ExitCode, Refusal
 from openrun.core.near import did_you_mean
+from openrun.runtime.errors import (
+    EffectSettled,
+    InvalidAnswer,
+    KeyConflict,
+    NotAllowed,
+    RunEnded,
+    UnknownCompensation,
+    UnknownEffect,
+    UnknownFlow,
+    UnknownRun,
+    UnknownWait,
+    WaitOver,
+)
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
@@ -25,6 +38,8 @@ _ELSEWHERE = (":memory:", "postgres://", "postgresql://")
 _SQLITE = "sqlite:///"
 _LATEST = 50
 _SHOWN = 5
+_UNKNOWN = (UnknownRun, UnknownFlow, UnknownWait, UnknownEffect, UnknownCompensation)
+_CONFLICTS = (RunEnded, KeyConflict, WaitOver, EffectSettled, NotAllowed)
 
 StorePlace = Annotated[
     str,
@@ -94,9 +109,13 @@ def in_store(
 
     try:
         return asyncio.run(whole())
-    except (UnknownRun, UnknownFlow) as error:
+    except InvalidAnswer as error:
+        message = str(error.args[0]).partition("\n")[0]
+        details = [f"{pointer or '/'}: {what}" for pointer, what in error.faults]
+        raise Refusal(message, details=details) from None
+    except _UNKNOWN as error:
         raise Refusal(str(error), code=ExitCode.NOT_FOUND) from None
-    except (RunEnded, KeyConflict) as error:
+    except _CONFLICTS as error:
         raise Refusal(str(error), code=ExitCode.CONFLICT) from None
 
 

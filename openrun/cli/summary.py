@@ -7,8 +7,9 @@ from rich.text import Text
 from openrun.cli.screen import Screen
 from openrun.cli.text import capped, clean, count, pretty, took
 from openrun.cli.wording import error_in_words
-from openrun.core.events import Failure, StepStarted
+from openrun.core.events import Failure, FlowCompleted, StepStarted
 from openrun.core.types import RunStatus
+from openrun.core.undoing import CompensationOutcome
 from openrun.runtime.engine import Run
 
 _STYLES = {RunStatus.SUCCEEDED: ("✓", "green"), RunStatus.CANCELLED: ("■", "yellow")}
@@ -31,6 +32,7 @@ def show_summary(screen: Screen, run: Run, why: str | None) -> None:
         )
     )
     _show_failures(screen, run.failures, why)
+    _show_undoing(screen, run)
     _show_output(screen, run)
 
 
@@ -42,6 +44,16 @@ def _show_failures(screen: Screen, failures: tuple[Failure, ...], why: str | Non
             screen.print(Text(f"      why: {why} {clean(failure.step_id)}", "dim"))
     if len(ordered) > _FAILURES:
         screen.print(Text(f"    … and {count(len(ordered) - _FAILURES, 'more failure')}", "dim"))
+
+
+def _show_undoing(screen: Screen, run: Run) -> None:
+    end = run.events[-1] if run.events else None
+    outcome = end.compensation if isinstance(end, FlowCompleted) else None
+    if outcome is CompensationOutcome.COMPLETED:
+        screen.print(Text("  what it did is undone", "yellow"))
+    elif outcome is not None:
+        words = f"  not all that it did is undone ({outcome.value}); openrun compensations lists the rest"
+        screen.print(Text(words, "bold red"))
 
 
 def _failure(failure: Failure) -> Text:

@@ -27,6 +27,8 @@ _MARKS = {
     Mark.WAITING: ("◷", "blue"),
     Mark.FAILED: ("✗", "red"),
     Mark.CANCELLED: ("■", "yellow"),
+    Mark.UNDOING: ("↶", "magenta"),
+    Mark.UNDONE: ("↶", "yellow"),
     Mark.DONE: ("✓", "green"),
     Mark.SKIPPED: ("·", "dim"),
 }

@@ -1,22 +1,30 @@
 """What an event means, in a few words; all that comes from flows is made safe to print."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
 from openrun.cli.text import clean, compact, count
+from openrun.core.asks import Ask, AskKind, Decision
 from openrun.core.errors import ErrorObject
 from openrun.core.events import (
     ChildCompleted,
+    CompensationCompleted,
+    CompensationStarted,
+    EffectRecorded,
     FlowCancelRequested,
     FlowCompleted,
+    FlowForked,
     FlowPaused,
     FlowResumed,
     FlowStarted,
     ReviewRequested,
     ReviewResolved,
     Shown,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
+    StepInterrupted,
     StepProgress,
     StepScheduled,
     StepSkipped,
@@ -24,8 +32,15 @@ from openrun.core.events import (
     StepWaiting,
     TimerFired,
 )
-from openrun.core.results import StepRunResult, Wait, WaitForChildren, WaitForItems, WaitUntil
-from openrun.core.types import SkipReason, StepRunStatus
+from openrun.core.results import (
+    StepRunResult,
+    Wait,
+    WaitForAnswers,
+    WaitForChildren,
+    WaitForItems,
+    WaitUntil,
+)
+from openrun.core.types import EffectClass, SkipReason, StepRunStatus
 
 _SKIPS = {
     SkipReason.NOT_TAKEN: "branch not taken",
@@ -33,6 +48,13 @@ _SKIPS = {
     SkipReason.CANCELLED: "cancelled before it",
     SkipReason.CAUGHT: "failure handled elsewhere",
     SkipReason.FAILED: "failure before it",
+}
+
+_ASKED = {
+    AskKind.SIGNAL: "signal",
+    AskKind.EVENT: "event",
+    AskKind.APPROVAL: "an approval",
+    AskKind.INPUT: "an answer",
 }
 
 
@@ -50,6 +72,18 @@ def in_words(event: Shown) -> str | None:
             return f"failed {error_in_words(event.error)}; attempt {event.attempt} in {wait:.1f}s"
         case StepWaiting():
             return f"waiting {wait_in_words(event.wait)}"
+        case StepInterrupted():
+            return f"waiting {asks_in_words(event.asks, event.until)}"
+        case SignalReceived():
+            return signal_in_words(event)
+        case EffectRecorded():
+            return effect_in_words(event)
+        case CompensationStarted():
+            return f"is undone, for the run {event.reason.value}"
+        case CompensationCompleted():
+            return f"undoing {event.status.value} {error_in_words(event.error)}".rstrip()
+        case FlowForked():
+            return f"forked from {clean(event.origin)} at {event.at}"
         case StepCancelled():
             return f"cancelled: {clean(event.reason)}"
         case TimerFired():
@@ -102,8 +136,33 @@ def wait_in_words(wait: Wait) -> str:
             return f"for {count(len(wait.items), 'item')}"
         case WaitForChildren():
             return f"for {count(len(wait.inputs), 'run')} of {clean(wait.flow)}"
+        case WaitForAnswers():
+            return asks_in_words(wait.asks, wait.until)
         case _:
             assert_never(wait)
+
+
+def asks_in_words(asks: Sequence[Ask], until: datetime | None) -> str:
+    asked = ", ".join(clean(ask.title or f"{_ASKED[ask.kind]} {ask.name}".rstrip(), 60) for ask in asks[:8])
+    end = "" if until is None else f" until {clock_time(until)}"
+    return f"for {asked}{end}" if asked else end.strip()
+
+
+def signal_in_words(event: SignalReceived) -> str:
+    """An answer, a signal, or what came of it when nobody waited."""
+    answer = event.answer
+    by = f" by {clean(answer.by, 60)}" if answer.by else ""
+    told = clean(answer.name, 60) if answer.decision is Decision.ANSWERED else answer.decision.value
+    if event.step_id is not None:
+        return f"{told or 'answered'}{by}"
+    return f"an answer{by} came too late" if answer.ask else f"signal {told}{by} is kept"
+
+
+def effect_in_words(event: EffectRecorded) -> str | None:
+    """A call to the outside; drawn values are not worth a line."""
+    if event.effect is EffectClass.PURE:
+        return None
+    return f"effect {clean(event.name, 60)} {event.status.value} {error_in_words(event.error)}".rstrip()
 
 
 def skip_in_words(reason: SkipReason) -> str:

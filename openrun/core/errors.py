@@ -9,6 +9,9 @@ import msgspec
 CANCELLED = "CANCELLED"
 """Code of what did not end because it was stopped."""
 
+ABORTED = "ABORTED"
+"""Code of what ended its run on purpose."""
+
 
 class ErrorObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a failed activation failed with: the object on the `error` port, in events and in the API.
@@ -73,6 +76,22 @@ class RateLimited(TransientError):
     """The other side asks for patience; `retry_after` is in seconds."""
 
     code = "RATE_LIMITED"
+
+
+class Abort(StepError):
+    """Raise in a step to end the run `aborted`, with a payload; no retry and no `error` port has a say."""
+
+    code = ABORTED
+
+    def __init__(self, payload: Any = None, *, reason: str = "aborted") -> None:
+        super().__init__(reason)
+        self.payload = payload
+
+
+class InterruptExpired(PermanentError):
+    """Nobody answered an interrupt in time."""
+
+    code = "INTERRUPT_EXPIRED"
 
 
 class TemplateError(PermanentError):

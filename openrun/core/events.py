@@ -12,9 +12,12 @@ from typing import Any
 
 import msgspec
 
+from openrun.core.asks import Answer, Ask
+from openrun.core.effects import EffectStatus
 from openrun.core.errors import ErrorObject
 from openrun.core.results import StepRunResult, Wait
-from openrun.core.types import RunStatus, SkipReason
+from openrun.core.types import EffectClass, RunStatus, SkipReason
+from openrun.core.undoing import CompensationOutcome, CompensationStatus
 
 RULES_VERSION = 1
 """Version of the graph semantics a run was started under."""
@@ -87,6 +90,59 @@ class StepWaiting(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     attempt: int = 1
 
 
+class StepInterrupted(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
+    """The step asks, and runs again from its top once it is answered; `until` is the first instant that ends an ask."""
+
+    asks: tuple[Ask, ...]
+    attempt: int = 1
+    until: datetime | None = None
+
+
+class SignalReceived(Event, frozen=True, kw_only=True, tag=True, gc=False):
+    """Somebody outside told the run something: in answer to an ask, or as a signal, by name.
+
+    `step_id` is who hears it. Without one it is kept for the next who waits for a signal of that name; or, when
+    it answers an ask, it came too late and changes nothing.
+    """
+
+    answer: Answer
+    step_id: str | None = None
+    scope: str = "/"
+
+
+class EffectRecorded(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
+    """What is known of a call to the outside made by a step, or of a value it drew (`effect` pure).
+
+    `ordinal` counts the effects of that name in the activation, `attempt` the tries of this effect. `value` is
+    left out where the step's own completion, recorded along with it, has it.
+    """
+
+    name: str
+    key: str
+    status: EffectStatus
+    effect: EffectClass
+    ordinal: int = 0
+    attempt: int = 1
+    args_hash: str | None = None
+    value: Any = None
+    error: ErrorObject | None = None
+    by: str | None = None
+    """Who said so, when a person did."""
+
+
+class CompensationStarted(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
+    """A completed step is being undone, because the run `reason`: failed, aborted or cancelled."""
+
+    reason: RunStatus
+
+
+class CompensationCompleted(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
+    """The undoing of a step is over; with any status but `completed`, a person has to look at it."""
+
+    status: CompensationStatus
+    error: ErrorObject | None = None
+
+
 class StepCancelled(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     reason: str
 
@@ -112,6 +168,8 @@ class FlowCancelRequested(Event, frozen=True, kw_only=True, tag=True, gc=False):
     reason: str = "cancelled"
     hard: bool = False
     error: ErrorObject | None = None
+    compensate: bool = False
+    """Undo what was done, too."""
 
 
 class FlowPaused(Event, frozen=True, kw_only=True, tag=True, gc=False):
@@ -130,23 +188,47 @@ class ReviewRequested(Event, frozen=True, kw_only=True, tag=True, gc=False):
     reason: str
     step_id: str | None = None
     scope: str = "/"
+    key: str | None = None
+    """The effect it is about, where it is about one of several that the step may have."""
 
 
 class ReviewResolved(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
-    """The person decided: the step's work took place (`committed`; StepCompleted follows), or it did not."""
+    """The person decided: the step's work took place (`committed`; StepCompleted follows), or it did not.
+
+    About one effect of a step, EffectRecorded comes before, and the step runs again with what that says.
+    """
 
     committed: bool
+    by: str | None = None
 
 
 class FlowCompleted(Event, frozen=True, kw_only=True, tag=True, gc=True, dict=True):
     status: RunStatus
     output: Any = None
     failures: tuple[Failure, ...] = ()
+    compensation: CompensationOutcome | None = None
 
     @property
     def state_snapshot(self) -> dict[str, Any]:
         """The run's final state, computed when asked; empty for an event read from elsewhere."""
         return _snapshot(self)
+
+
+class FlowForked(Event, frozen=True, kw_only=True, tag=True, gc=False):
+    """The facts before are those of another run, as far as they hold here; from here on this one goes its own way.
+
+    `values` are set in the state and `outputs` replace those of steps, by whoever forked it.
+    """
+
+    origin: str
+    at: int
+    """The seq of the other run at which it was forked."""
+    values: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    removed: tuple[str, ...] = ()
+    """Keys taken out of the state."""
+    by: str | None = None
+    comment: str | None = None
 
 
 class StepSkipped(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
@@ -159,6 +241,7 @@ class StepProgress(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):
     """Shown and kept for inspection, never folded: what a step reported while it ran."""
 
     data: Any = None
+    attempt: int = 1
 
 
 Fact = (
@@ -167,6 +250,12 @@ Fact = (
     | StepCompleted
     | StepScheduled
     | StepWaiting
+    | StepInterrupted
+    | SignalReceived
+    | EffectRecorded
+    | CompensationStarted
+    | CompensationCompleted
+    | FlowForked
     | StepCancelled
     | TimerFired
     | ChildCompleted

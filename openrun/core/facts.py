@@ -1,18 +1,28 @@
 """The facts a driver records, made from where the machine stands; `now` is the time of the fact."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
+from openrun.core.asks import Answer, Ask
+from openrun.core.effects import EffectStatus
 from openrun.core.errors import ErrorObject
 from openrun.core.events import (
     ChildCompleted,
+    CompensationCompleted,
+    CompensationStarted,
+    EffectRecorded,
     FlowCancelRequested,
     FlowCompleted,
     FlowPaused,
     FlowResumed,
     ReviewRequested,
     ReviewResolved,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
+    StepInterrupted,
     StepProgress,
     StepScheduled,
     StepSkipped,
@@ -31,11 +41,38 @@ from openrun.core.types import (
     DEFAULT_PORT,
     ERROR_PORT,
     SUCCESS_PORT,
+    EffectClass,
     Json,
     RunStatus,
     SkipReason,
     StepRunStatus,
 )
+from openrun.core.undoing import CompensationStatus
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be recorded of an effect; see `EffectRecorded`."""
+
+    name: str
+    key: str
+    status: EffectStatus
+    effect: EffectClass
+    ordinal: int = 0
+    attempt: int = 1
+    args_hash: str | None = None
+    value: Json = None
+    error: ErrorObject | None = None
+    by: str | None = None
+
+
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run is to be stopped; see `FlowCancelRequested`."""
+
+    reason: str = "cancelled"
+    hard: bool = False
+    error: ErrorObject | None = None
+    compensate: bool = False
+
 
 Conclusion = StepCompleted | StepScheduled | StepWaiting | StepCancelled
 
@@ -74,7 +111,7 @@ class Facts:
         result = checked(act.spec, outcome)
         if result.status is StepRunStatus.ERROR:
             patch = _NO_PATCH
-            again = None if act.cancelling else self._scheduled(act, result, now)
+            again = None if act.cancelling or result.aborts else self._scheduled(act, result, now)
             if again is not None:
                 return again
         return self.completed(act, result, patch, now)
@@ -94,6 +131,26 @@ class Facts:
             result=result,
             patch=patch,
         )
+
+    def interrupted(self, act: Activation, asks: Sequence[Ask], now: datetime) -> StepInterrupted:
+        until = min((ask.until for ask in asks if ask.until is not None), default=None)
+        return StepInterrupted(**self._step(act, now), asks=tuple(asks), attempt=act.attempt, until=until)
+
+    def signal_received(self, answer: Answer, act: Activation | None, now: datetime) -> SignalReceived:
+        """Heard by an activation; by none, it is kept, or came too late."""
+        place = self._stamp(now) if act is None else self._step(act, now)
+        return SignalReceived(**place, answer=answer)
+
+    def effect_recorded(self, act: Activation, known: Known, now: datetime) -> EffectRecorded:
+        return EffectRecorded(**self._step(act, now), **msgspec.structs.asdict(known))
+
+    def compensation_started(self, act: Activation, reason: RunStatus, now: datetime) -> CompensationStarted:
+        return CompensationStarted(**self._step(act, now), reason=reason)
+
+    def compensation_completed(
+        self, act: Activation, status: CompensationStatus, error: ErrorObject | None, now: datetime
+    ) -> CompensationCompleted:
+        return CompensationCompleted(**self._step(act, now), status=status, error=error)
 
     def cancelled(self, act: Activation, now: datetime) -> StepCancelled:
         return StepCancelled(**self._step(act, now), reason=self._machine.cancel_reason)
@@ -123,10 +180,8 @@ class Facts:
             error=error,
         )
 
-    def cancel_requested(
-        self, reason: str, now: datetime, *, hard: bool, error: ErrorObject | None = None
-    ) -> FlowCancelRequested:
-        return FlowCancelRequested(**self._stamp(now), reason=reason, hard=hard, error=error)
+    def cancel_requested(self, request: CancelRequest, now: datetime) -> FlowCancelRequested:
+        return FlowCancelRequested(**self._stamp(now), **msgspec.structs.asdict(request))
 
     def paused(self, reason: str, now: datetime) -> FlowPaused:
         return FlowPaused(**self._stamp(now), reason=reason)
@@ -134,20 +189,28 @@ class Facts:
     def resumed(self, now: datetime) -> FlowResumed:
         return FlowResumed(**self._stamp(now))
 
-    def review_requested(self, act: Activation | None, reason: str, now: datetime) -> ReviewRequested:
-        """About an activation whose outcome is unknown, or about the run as a whole."""
+    def review_requested(
+        self, act: Activation | None, reason: str, now: datetime, key: str | None = None
+    ) -> ReviewRequested:
+        """About an activation (or an effect of it) whose outcome is unknown, or about the run as a whole."""
         place = self._stamp(now) if act is None else self._step(act, now)
-        return ReviewRequested(**place, reason=reason)
+        return ReviewRequested(**place, reason=reason, key=key)
 
-    def review_resolved(self, act: Activation, now: datetime, *, committed: bool) -> ReviewResolved:
-        return ReviewResolved(**self._step(act, now), committed=committed)
+    def review_resolved(
+        self, act: Activation, now: datetime, *, committed: bool, by: str | None = None
+    ) -> ReviewResolved:
+        return ReviewResolved(**self._step(act, now), committed=committed, by=by)
 
     def flow_completed(self, now: datetime) -> FlowCompleted:
         """How the run ended, as the machine judged it."""
         verdict = self._machine.verdict
         assert verdict is not None
         return FlowCompleted(
-            **self._stamp(now), status=verdict.status, output=verdict.output, failures=verdict.failures
+            **self._stamp(now),
+            status=verdict.status,
+            output=verdict.output,
+            failures=verdict.failures,
+            compensation=verdict.compensation,
         )
 
     def skipped(self, frame: Frame, step: int, state: int, now: datetime) -> StepSkipped:
@@ -165,7 +228,9 @@ class Facts:
 
     def progress(self, act: Activation, data: Json, now: datetime) -> StepProgress:
         """Shown, not folded."""
-        return StepProgress(**{**self._step(act, now), "seq": self._machine.seq}, data=data)
+        return StepProgress(
+            **{**self._step(act, now), "seq": self._machine.seq}, data=data, attempt=act.attempt
+        )
 
     def _stamp(self, now: datetime) -> dict[str, Json]:
         machine = self._machine

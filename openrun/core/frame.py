@@ -1,10 +1,14 @@
 """What a run's machine keeps: walks, frames, loops under way and activations. Owned by one machine alone."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
+from openrun.core.asks import Answer
 from openrun.core.errors import ErrorObject
+from openrun.core.events import EffectRecorded
 from openrun.core.graph import Graph, Link, Loop, StepSpec
 from openrun.core.joins import Tally
 from openrun.core.layers import Layer
@@ -44,6 +48,17 @@ class Activation:
     wake: Wake | None = None
     due: datetime | None = None
     """When its next attempt starts."""
+    interrupted: bool = False
+    """It waits in the middle of its run, and runs again from its top."""
+    answers: tuple[Answer, ...] = ()
+    heard: int = 0
+    """How many of its answers it has been woken for."""
+    expired: frozenset[str] = frozenset()
+    """Asks that nobody answered in time."""
+    effects: Mapping[tuple[str, int], EffectRecorded] = MappingProxyType({})
+    """What is known of its calls to the outside, by name and ordinal."""
+    doubt: str | None = None
+    """The key of the effect that a person has to look into, in review."""
     fanout: "Fanout | None" = None
 
     def __init__(self, step: int, spec: StepSpec, frame: "Frame", mask: int) -> None:

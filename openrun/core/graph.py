@@ -31,6 +31,8 @@ class StepSpec:
     is_trigger: bool = False
     replies: bool = False
     body: "GraphSpec | None" = None
+    compensation: "GraphSpec | None" = None
+    """A graph of one step that undoes this one, under this one's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ class Graph:
     """Per step, the innermost loop that holds it."""
     error_wired: tuple[bool, ...]
     bodies: dict[int, "Graph"]
+    compensations: dict[int, "Graph"]
+    """Per step that can be undone, the graph that does it."""
     protected: frozenset[int]
     """Steps that still run after a cancel: those marked always, and what only they lead to."""
     _ruled_out: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[Link, ...]]] = field(default_factory=dict)
@@ -128,6 +132,9 @@ class Graph:
             home=tuple(chain[0] if chain else None for chain in _chains(len(spec.steps), regions)),
             error_wired=tuple(any(link.port == ERROR_PORT for link in each) for each in out),
             bodies={at: cls.compile(step.body) for at, step in enumerate(spec.steps) if step.body},
+            compensations={
+                at: cls.compile(step.compensation) for at, step in enumerate(spec.steps) if step.compensation
+            },
             protected=_protected(spec, links),
         )
 

@@ -40,7 +40,7 @@ class Halts:
             return
         if act.fanout is not None and act.fanout.running:
             self._stop_fanout(act, cut=cut)
-        elif not act.cancelling:
+        elif not act.cancelling or (cut and act.phase is Phase.REVIEW):
             self._orders.append(Cancel(act))
         act.cancelling = True
 

@@ -51,6 +51,15 @@ class Limits:
     progress_count: int = 1_000
     response_bytes: int = 10 * 2**20
     redirects: int = 5
+    target_concurrency: int = 50
+    """Calls to one target at once, in one process."""
+    target_queue: int = 1_000
+    """Calls that wait for one target; more are turned away."""
+    breaker_failures: int = 5
+    """Transient failures in a row after which a target is left alone, for `breaker_seconds`."""
+    breaker_seconds: float = 30.0
+    compensation_time: float = 86_400.0
+    """In which a completed step has to be undone, counted from its completion."""
     run_events: int = 500_000
     run_bytes: int = 256 * 2**20
     """Of the journal of one durable run."""

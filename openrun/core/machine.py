@@ -8,24 +8,29 @@ run has nothing left to do. What happens is fed back as the next fact.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from openrun.core.errors import ErrorObject, OpenRunError
 from openrun.core.events import (
     ChildCompleted,
+    CompensationCompleted,
+    CompensationStarted,
+    EffectRecorded,
     Event,
     Fact,
-    Failure,
     FlowCancelRequested,
     FlowCompleted,
+    FlowForked,
     FlowPaused,
     FlowResumed,
     FlowStarted,
     ReviewRequested,
     ReviewResolved,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
+    StepInterrupted,
     StepScheduled,
     StepStarted,
     StepWaiting,
@@ -35,23 +40,24 @@ from openrun.core.fans import Fans
 from openrun.core.frame import Activation, Fanout, Frame, Phase, Walk
 from openrun.core.graph import Graph
 from openrun.core.halts import Halts
+from openrun.core.interpolation import MISSING
 from openrun.core.joins import CANCELLED
 from openrun.core.layers import Layer, nobody
-from openrun.core.orders import Fail, Order, Resume
-from openrun.core.results import StepRunResult, TimerWake, WaitForChildren, WaitForItems
+from openrun.core.listening import Listening
+from openrun.core.orders import Fail, Order
+from openrun.core.pen import Pen
+from openrun.core.results import (
+    StepRunResult,
+    TimerWake,
+    WaitForAnswers,
+    WaitForChildren,
+    WaitForItems,
+)
 from openrun.core.router import Router
 from openrun.core.state import StateView
 from openrun.core.types import DEFAULT_PORT, Json, OnFailure, RunStatus, StepRunStatus
-from openrun.core.verdict import Fate, failures_of, fate, first_unhandled, output_of, starved
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunVerdict:
-    """How the run ends: record it as FlowCompleted."""
-
-    status: RunStatus
-    output: Json
-    failures: tuple[Failure, ...]
+from openrun.core.undo import Undo
+from openrun.core.verdict import Fate, RunVerdict, fate, first_unhandled, judged, output_of, over_limit
 
 
 class UnexpectedFact(OpenRunError):
@@ -62,8 +68,9 @@ class Machine:
     """Folds the facts of one run; with `keep_items` the frames of ended items stay, for explaining."""
 
     __slots__ = (
-        "_fans", "_halts", "_live", "_over", "_root", "_router", "cancel_reason", "cancelled", "flow_id", "graph", "orders",
-        "paused", "ready", "review", "roots", "run_id", "seq", "skipped", "status", "stop_error", "verdict",
+        "_aborted", "_fans", "_halts", "_over", "_pen", "_root", "_router", "_verdict", "cancel_reason", "cancelled",
+        "flow_id", "graph", "listening", "orders", "paused", "ready", "review", "roots", "run_id", "seq",
+        "skipped", "status", "stop_error", "undo", "verdict",
     )  # fmt: skip
 
     def __init__(self, graph: Graph, run_id: str, *, keep_items: bool = False) -> None:
@@ -89,9 +96,14 @@ class Machine:
         self.skipped = self._router.skipped
         self._root = Walk(graph, None, 0)
         self._router.open_walk(self._root, None, "", Layer(None))
-        self._live: dict[Activation, None] = {}
         self._halts = Halts(self._router, self.orders)
         self._fans = Fans(self._router, self._halts, self.orders, keep_items=keep_items)
+        self.listening = Listening(self.orders)
+        self._aborted: StepRunResult | None = None
+        self.undo = Undo(self._router, self._halts, self.orders)
+        self._pen = Pen(self.undo)
+        self._verdict: RunVerdict | None = None
+        """How the run ends once what it did is undone."""
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -108,7 +120,12 @@ class Machine:
     def view(self, act: Activation, extra: Mapping[str, Json] | None = None) -> StateView:
         """The state as this activation reads it."""
         roots = self.roots if not extra else {**self.roots, **extra}
-        return StateView(act.frame, act.snapshot, roots)
+        done = self.undo.undone_by(act)
+        return (
+            StateView(act.frame, act.snapshot, roots)
+            if done is None
+            else StateView(done.frame, done.seq, roots)
+        )
 
     def state(self) -> dict[str, Json]:
         """The run's state now, without the roots of the engine but `steps`."""
@@ -119,6 +136,17 @@ class Machine:
     def halted(self) -> bool:
         """Nothing starts or wakes until the run is resumed or cancelled."""
         return self.paused or self.review is not None
+
+    @property
+    def undoing(self) -> bool:
+        """What the run has done is being undone."""
+        return self.undo.reason is not None
+
+    def undone(self, act: Activation) -> Json:
+        """The output of the step that this activation undoes; None for any other."""
+        done = self.undo.undone_by(act)
+        value = MISSING if done is None else done.frame.outputs.own(done.step_id, done.seq)
+        return None if value is MISSING else value
 
     @property
     def stopping(self) -> bool:
@@ -139,7 +167,7 @@ class Machine:
     def unfinished(self) -> list[Activation]:
         """Every activation that has not ended, those of items included, oldest first."""
         found: list[Activation] = []
-        walks = [self._root]
+        walks = [self._root] if self.undo.walk is None else [self._root, self.undo.walk]
         while walks:
             walk = walks.pop()
             found += walk.unfinished
@@ -177,7 +205,7 @@ class Machine:
         if act.phase is Phase.READY:
             self.ready.pop(act, None)
             act.snapshot = event.seq
-            self._live[act] = None
+            self._pen.begin(act)
         elif act.phase is not Phase.SCHEDULED:
             raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} starts twice")
         act.phase = Phase.LIVE
@@ -189,22 +217,37 @@ class Machine:
         walk = act.frame.walk
         result = event.result
         if result.status is StepRunStatus.SUCCESS:
-            self._write(act, event.patch, result.output)
+            self._pen.write(act, event.patch, result.output, self.seq)
             act.fired = result.ports
             if not self._router.settle_success(act, result.ports):
                 walk.leaves[act.spec.id] = result.output
             if act.spec.replies:
                 walk.replied = True
                 walk.reply = result.output
+            if act.step in walk.graph.compensations:
+                self.undo.remember(act, event.timestamp)
+        elif result.aborts and not self.undo.reason:
+            self._abort(act, result)
         else:
             self._failed(act, result)
         self._router.discharge(act, Phase.DONE)
+        if self._aborted is result:
+            self._stop(cut=False)
         self._advance(walk)
+
+    def _abort(self, act: Activation, result: StepRunResult) -> None:
+        act.error = result.failed_with()
+        self._pen.write(act, {}, act.error.to_json(), self.seq)
+        act.frame.walk.failures.append(act)
+        self._router.kill(act.frame, act.step, CANCELLED, 0)
+        if not self.stopping:
+            self._aborted = result
+            self.cancel_reason = act.error.message
 
     def _failed(self, act: Activation, result: StepRunResult) -> None:
         error = result.failed_with()
         act.error = error
-        self._write(act, {}, error.to_json())
+        self._pen.write(act, {}, error.to_json(), self.seq)
         act.frame.walk.failures.append(act)
         if act.spec.allow_failure and not act.frame.walk.graph.error_wired[act.step]:
             act.fired = (DEFAULT_PORT,)
@@ -227,7 +270,46 @@ class Machine:
         if isinstance(event.wait, WaitForItems | WaitForChildren):
             act.fanout = Fanout(event.wait)
             self._fans.feed(act, act.fanout, self.seq)
+        elif isinstance(event.wait, WaitForAnswers):
+            self.listening.wait(act, event.wait, event.timestamp)
         self._advance(act.frame.walk)
+
+    def _step_interrupted(self, event: StepInterrupted) -> None:
+        act = self.activation(event.step_id, event.scope)
+        act.phase = Phase.WAITING
+        wait = act.wait = WaitForAnswers(asks=event.asks, until=event.until)
+        self.listening.interrupt(act, wait, event.timestamp)
+
+    def _signal_received(self, event: SignalReceived) -> None:
+        if event.step_id is None:
+            self.listening.keep(event.answer)
+            return
+        act = self.activation(event.step_id, event.scope)
+        if self.listening.listener(event.answer.ask) is not act:
+            raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} has not asked {event.answer.ask!r}")
+        self.listening.hear(act, event.answer, event.timestamp)
+
+    def _effect_recorded(self, event: EffectRecorded) -> None:
+        act = self.activation(event.step_id, event.scope)
+        act.effects = {**act.effects, (event.name, event.ordinal): event}
+
+    def _flow_forked(self, event: FlowForked) -> None:
+        self._pen.fork(self._root.root, event)
+
+    def _compensation_started(self, event: CompensationStarted) -> None:
+        self._check_undone(event)
+        self.undo.start()
+
+    def _compensation_completed(self, event: CompensationCompleted) -> None:
+        self._check_undone(event)
+        self.undo.settle(event.status)
+        self._finish()
+        self._advance(self._root)
+
+    def _check_undone(self, event: CompensationStarted | CompensationCompleted) -> None:
+        act = self.undo.subject if self.undoing else None
+        if act is None or (act.step_id, act.scope) != (event.step_id, event.scope):
+            raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} is not what is to be undone")
 
     def _step_cancelled(self, event: StepCancelled) -> None:
         act = self._ending(event)
@@ -247,10 +329,8 @@ class Machine:
             act = self.activation(event.step_id, event.scope)
             if act.phase is not Phase.WAITING:
                 raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} waits for no timer")
-            act.phase = Phase.RESUMING
-            act.wake = TimerWake()
-            if not act.cancelling:
-                self.orders.append(Resume(act))
+            act.wake = TimerWake(answers=act.answers)
+            self.listening.expire(act, event.timestamp)
         self._advance(self._root)
 
     def _child_completed(self, event: ChildCompleted) -> None:
@@ -264,12 +344,18 @@ class Machine:
         self._advance(act.frame.walk)
 
     def _cancel_requested(self, event: FlowCancelRequested) -> None:
-        if event.error is not None:
+        if self.undoing:
+            self.paused = False
+            self.review = None
+            self.undo.stop(cut=event.hard)
+        elif event.error is not None:
             self._stop_run(event.error, cut=event.hard)
         else:
             self.cancelled = True
+            self.undo.wanted |= event.compensate
             self.cancel_reason = event.reason
             self._stop(cut=event.hard)
+        self.undo.refused |= event.hard
         self._advance(self._root)
 
     def _flow_paused(self, _event: FlowPaused) -> None:
@@ -284,15 +370,17 @@ class Machine:
             self.review = event.reason
             return
         act = self.activation(event.step_id, event.scope)
-        if act.phase is not Phase.LIVE:
+        if act.phase not in (Phase.LIVE, Phase.RESUMING):
             raise UnexpectedFact(f"run {self.run_id}: the outcome of {event.step_id!r} is not unknown")
         act.phase = Phase.REVIEW
+        act.doubt = event.key
 
     def _review_resolved(self, event: ReviewResolved) -> None:
         act = self.activation(event.step_id, event.scope)
         if act.phase is not Phase.REVIEW:
             raise UnexpectedFact(f"run {self.run_id}: nobody asked for a review of {event.step_id!r}")
         act.phase = Phase.LIVE
+        act.doubt = None
 
     def _flow_completed(self, event: FlowCompleted) -> None:
         self.status = event.status
@@ -316,7 +404,7 @@ class Machine:
         if router.raced:
             self._halts.bar_losers(*router.raced.pop())
         elif router.overrun and self.stop_error is None:
-            self._stop_run(_over_limit(self.graph.spec.max_activations), cut=True)
+            self._stop_run(over_limit(self.graph.spec.max_activations), cut=True)
         elif self._cannot_be_handled(walk):
             self.cancel_reason = "fail_fast"
             self._halts.stop(walk, cut=False)
@@ -326,19 +414,15 @@ class Machine:
 
     def _conclude(self) -> bool:
         """Order the failures of what cannot run, and end a walk that has fallen quiet."""
-        if self._router.doomed:
-            self._doom()
+        doomed = self._router.doomed
+        if doomed:
+            self.orders += [Fail(act, act.upstream) for act in doomed if act.upstream is not None]
+            doomed.clear()
         elif self._router.idle:
             self._ended(self._router.idle.pop())
         else:
             return False
         return True
-
-    def _doom(self) -> None:
-        for act in self._router.doomed:
-            assert act.upstream is not None
-            self.orders.append(Fail(act, act.upstream))
-        self._router.doomed.clear()
 
     def _cannot_be_handled(self, walk: Walk) -> bool:
         if walk.graph.spec.on_failure is not OnFailure.FAIL_FAST or walk.stopping:
@@ -348,23 +432,26 @@ class Machine:
     def _ended(self, walk: Walk) -> None:
         if walk.busy:
             return
-        if walk.owner is None:
-            self.verdict = self._judge(walk)
+        if walk is self.undo.walk:
+            self.undo.quiet(first_unhandled(walk, self._router.frames.values()))
+        elif walk.owner is None:
+            self._verdict = judged(
+                walk,
+                self._router.frames.values(),
+                stop_error=self.stop_error,
+                aborted=self._aborted,
+                cancelled=self.cancelled,
+            )
+            self.undo.begin(self._verdict.status)
         else:
             error = first_unhandled(walk, self._router.frames.values())
             self._fans.item_ended(walk, output_of(walk), error, self.seq)
+        self._finish()
 
-    def _judge(self, walk: Walk) -> RunVerdict:
-        failures = failures_of(walk)
-        if self.stop_error is not None:
-            failures = (Failure(step_id="", scope="/", error=self.stop_error, handled=False), *failures)
-        if walk.open_tallies:
-            failures = (*failures, starved(walk, self._router.frames.values()))
-        lost = any(not failure.handled for failure in failures)
-        status = RunStatus.FAILED if lost else RunStatus.SUCCEEDED
-        if self.cancelled and self.stop_error is None:
-            status = RunStatus.CANCELLED
-        return RunVerdict(status=status, output=output_of(walk), failures=failures)
+    def _finish(self) -> None:
+        """The run ends once what it did is undone."""
+        if self._verdict is not None and self.undo.over:
+            self.verdict = replace(self._verdict, compensation=self.undo.outcome())
 
     def _stop_run(self, error: ErrorObject, *, cut: bool = False) -> None:
         self.stop_error = error
@@ -382,21 +469,10 @@ class Machine:
         if act.phase in (Phase.DONE, Phase.CANCELLED):
             raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} ends twice")
         act.seq = event.seq
-        self._live.pop(act, None)
+        self._pen.end(act)
+        if self.listening:
+            self.listening.end(act, event)
         return act
-
-    def _readers(self) -> tuple[int, int]:
-        live = self._live
-        return (next(iter(live)).snapshot, next(reversed(live)).snapshot) if live else nobody()
-
-    def _write(self, act: Activation, patch: Mapping[str, Json], output: Json) -> None:
-        frame = act.frame
-        for key, value in patch.items():
-            frame.layer.write(key, value, self.seq, self._readers)
-        frame.outputs.write(act.spec.id, output, self.seq, self._readers)
-        while frame is not frame.walk.root and frame.parent is not None:
-            frame = frame.parent
-            frame.outputs.write(act.spec.id, output, self.seq, self._readers)
 
 
 # ruff: noqa: SLF001
@@ -406,6 +482,12 @@ _HANDLERS: Mapping[type[Event], Callable[[Machine, Any], None]] = {
     StepCompleted: Machine._step_completed,
     StepScheduled: Machine._step_scheduled,
     StepWaiting: Machine._step_waiting,
+    StepInterrupted: Machine._step_interrupted,
+    SignalReceived: Machine._signal_received,
+    EffectRecorded: Machine._effect_recorded,
+    CompensationStarted: Machine._compensation_started,
+    CompensationCompleted: Machine._compensation_completed,
+    FlowForked: Machine._flow_forked,
     StepCancelled: Machine._step_cancelled,
     TimerFired: Machine._timer_fired,
     ChildCompleted: Machine._child_completed,
@@ -416,11 +498,3 @@ _HANDLERS: Mapping[type[Event], Callable[[Machine, Any], None]] = {
     ReviewResolved: Machine._review_resolved,
     FlowCompleted: Machine._flow_completed,
 }
-
-
-def _over_limit(limit: int) -> ErrorObject:
-    message = (
-        f"the run came to {limit} activations and would go on; look for a loop without an end, "
-        "or raise `max_activations` of the flow"
-    )
-    return ErrorObject(code="ACTIVATION_LIMIT", message=message, details={"limit": limit})

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from openrun.core.errors import ErrorObject
 from openrun.core.frame import Activation
+from openrun.core.undoing import CompensationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +61,21 @@ class CancelChild:
     index: int
 
 
-Order = Fail | Rerun | Await | Resume | Cancel | StartChild | CancelChild
+@dataclass(frozen=True, slots=True)
+class Compensate:
+    """Begin to undo a completed activation."""
+
+    act: Activation
+    completed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Compensated:
+    """Record what became of the undoing of an activation."""
+
+    act: Activation
+    status: CompensationStatus
+    error: ErrorObject | None
+
+
+Order = Fail | Rerun | Await | Resume | Cancel | StartChild | CancelChild | Compensate | Compensated

@@ -5,8 +5,11 @@ from datetime import datetime
 from typing import Any, Self
 
 import msgspec
+from msgspec.structs import replace
 
-from openrun.core.errors import ErrorObject, StepError
+from openrun.core.asks import Answer, Ask, ask_id
+from openrun.core.errors import ABORTED, ErrorObject, StepError
+from openrun.core.strict_json import plain
 from openrun.core.types import DEFAULT_PORT, OnItemError, StepRunStatus
 
 _DEFAULT_PORTS = (DEFAULT_PORT,)
@@ -20,6 +23,8 @@ class StepRunResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     ports: tuple[str, ...] = _DEFAULT_PORTS
     output: Any = None
     error: ErrorObject | None = None
+    aborts: bool = False
+    """The run ends `aborted`, whatever its flow does about failures; `output` is the payload."""
 
     @classmethod
     def success(
@@ -63,6 +68,14 @@ class StepRunResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             error = ErrorObject(code=code, message=error, retryable=retryable, details=details)
         return cls(status=StepRunStatus.ERROR, step_id=step_id, ports=(), error=error)
 
+    @classmethod
+    def abort(cls, step_id: str | None = None, payload: Any = None, *, reason: str = "aborted") -> Self:
+        """End the run `aborted`, with this payload."""
+        error = ErrorObject(code=ABORTED, message=reason)
+        return cls(
+            status=StepRunStatus.ERROR, step_id=step_id, ports=(), output=payload, error=error, aborts=True
+        )
+
     def failed_with(self) -> ErrorObject:
         """The error of a failure, also of one that came without."""
         return self.error or ErrorObject(code="STEP_FAILED", message="the step failed and did not say why")
@@ -82,6 +95,16 @@ class WaitForItems(msgspec.Struct, frozen=True, kw_only=True, tag="items"):
     on_item_error: OnItemError = OnItemError.FAIL
 
 
+class WaitForAnswers(msgspec.Struct, frozen=True, kw_only=True, tag="answers"):
+    """Wake the step when one of the asks is answered, or at the instant `until`.
+
+    Returned again when woken, it waits on: asks in the same order are the same asks, with the answers they have.
+    """
+
+    asks: tuple[Ask, ...]
+    until: datetime | None = None
+
+
 class WaitForChildren(msgspec.Struct, frozen=True, kw_only=True, tag="children"):
     """Run a named flow once per input, `concurrency` at once, then wake the step.
 
@@ -97,7 +120,16 @@ class WaitForChildren(msgspec.Struct, frozen=True, kw_only=True, tag="children")
     run_ids: tuple[str, ...] = ()
 
 
-Wait = WaitUntil | WaitForItems | WaitForChildren
+def numbered(wait: WaitForAnswers, activation: str) -> WaitForAnswers:
+    """The wait with an id for each ask, by its place; what is in them is plain data."""
+    asks = [
+        replace(ask, id=ask_id(activation, at), payload=plain(ask.payload), form=plain(ask.form))
+        for at, ask in enumerate(wait.asks)
+    ]
+    return replace(wait, asks=tuple(asks))
+
+
+Wait = WaitUntil | WaitForItems | WaitForChildren | WaitForAnswers
 Outcome = StepRunResult | Wait
 
 
@@ -109,7 +141,9 @@ class ItemFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimerWake(msgspec.Struct, frozen=True, kw_only=True, tag="timer"):
-    """The instant a step waited for has come."""
+    """The instant a step waited for has come; `answers` are those that came before, in order."""
+
+    answers: tuple[Answer, ...] = ()
 
 
 class ItemsWake(msgspec.Struct, frozen=True, kw_only=True, tag="items"):
@@ -119,4 +153,11 @@ class ItemsWake(msgspec.Struct, frozen=True, kw_only=True, tag="items"):
     failures: tuple[ItemFailure, ...] = ()
 
 
-Wake = TimerWake | ItemsWake
+class AnswersWake(msgspec.Struct, frozen=True, kw_only=True, tag="answers"):
+    """All answers so far, in the order in which they came; a step that waits on returns `wait`."""
+
+    answers: tuple[Answer, ...]
+    wait: WaitForAnswers
+
+
+Wake = TimerWake | ItemsWake | AnswersWake

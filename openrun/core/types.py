@@ -29,6 +29,9 @@ class StepType(StrEnum):
     FOREACH = "foreach"
     SUBFLOW = "subflow"
     FAIL = "fail"
+    WAIT = "wait"
+    APPROVAL = "approval"
+    ABORT = "abort"
 
 
 class StepRunStatus(StrEnum):

@@ -5,6 +5,7 @@ step it makes fail that is itself handled; a wired `error` port handles it when 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 
 from openrun.core.bearings import round_of
@@ -12,7 +13,9 @@ from openrun.core.errors import CANCELLED, ErrorObject
 from openrun.core.events import Failure
 from openrun.core.frame import Activation, Frame, Phase, Refusal, Round, Walk
 from openrun.core.graph import Graph, Link
-from openrun.core.types import ERROR_PORT, JoinMode, Json
+from openrun.core.results import StepRunResult
+from openrun.core.types import ERROR_PORT, JoinMode, Json, RunStatus
+from openrun.core.undoing import CompensationOutcome
 
 
 class Fate(Enum):
@@ -181,6 +184,49 @@ def _refused(frame: Frame, link: Link) -> Round | None:
         frame = round_of(frame, region).frame
     around = round_of(frame, link.back) if link.back is not None else None
     return around if around is not None and (link.index, frame.scope) in around.refused else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunVerdict:
+    """How the run ends: record it as FlowCompleted."""
+
+    status: RunStatus
+    output: Json
+    failures: tuple[Failure, ...]
+    compensation: CompensationOutcome | None = None
+
+
+def judged(
+    walk: Walk,
+    frames: Iterable[Frame],
+    *,
+    stop_error: ErrorObject | None,
+    aborted: StepRunResult | None,
+    cancelled: bool,
+) -> RunVerdict:
+    """How a run ends whose own walk has fallen quiet; what stopped it, if something did, goes first."""
+    failures = failures_of(walk)
+    if stop_error is not None:
+        failures = (Failure(step_id="", scope="/", error=stop_error, handled=False), *failures)
+    if walk.open_tallies:
+        failures = (*failures, starved(walk, frames))
+    output = output_of(walk)
+    lost = any(not failure.handled for failure in failures)
+    status = RunStatus.FAILED if lost else RunStatus.SUCCEEDED
+    if stop_error is None and aborted is not None:
+        status, output = RunStatus.ABORTED, aborted.output
+    elif stop_error is None and cancelled:
+        status = RunStatus.CANCELLED
+    return RunVerdict(status=status, output=output, failures=failures)
+
+
+def over_limit(limit: int) -> ErrorObject:
+    """What a run fails with that came to its most activations."""
+    message = (
+        f"the run came to {limit} activations and would go on; look for a loop without an end, "
+        "or raise `max_activations` of the flow"
+    )
+    return ErrorObject(code="ACTIVATION_LIMIT", message=message, details={"limit": limit})
 
 
 def output_of(walk: Walk) -> Json:

@@ -27,7 +27,13 @@ def advise(draft: Draft, catalog: StepCatalog) -> list[ValidationError]:
     """All warnings of a draft without errors."""
     graph = Graph.compile(graph_spec(draft, catalog))
     advice = _Advice(draft, graph)
-    found = [*advice.unreachable(), *advice.unguarded(), *advice.twice(), *advice.races()]
+    found = [
+        *advice.unreachable(),
+        *advice.unguarded(),
+        *advice.twice(),
+        *advice.races(),
+        *advice.harmless(),
+    ]
     return [warning for _, warning in sorted(found, key=lambda each: each[0])]
 
 
@@ -90,6 +96,13 @@ class _Advice:
                 more = f" and {len(risky) - _MOST_NAMES} more" if len(risky) > _MOST_NAMES else ""
                 names = ", ".join(map(repr, risky[:_MOST_NAMES])) + more
                 yield self.warn("RACE_SIDE_EFFECTS", at, f"is a race whose losers may be {fate}: {names}")
+
+    def harmless(self) -> _Found:
+        """Steps that say how they are undone, and do nothing outside."""
+        for at, step in enumerate(self.draft.steps):
+            acts = step.effect_class() is not EffectClass.PURE or step.flow_refs() or step.body() is not None
+            if self.graph.steps[at].compensation is not None and not acts:
+                yield self.warn("COMPENSATES_NOTHING", at, "is pure, so that there is nothing to undo")
 
     def twice(self) -> _Found:
         """Plain steps that two edges may start, and joins that wait for such steps and for others."""

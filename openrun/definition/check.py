@@ -13,6 +13,7 @@ from openrun.definition.loops import count_loops
 from openrun.definition.reader import draft_of
 from openrun.definition.template import Load
 from openrun.definition.undisturbed import undisturbed
+from openrun.definition.undoing import TRIGGER_MESSAGE, misplaced
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 from openrun.steps.execution.conditional import StepConditional
@@ -118,28 +119,49 @@ class Checker:
                 step=step.id,
                 hint="wire its `error` port instead",
             )
-        for inner, message in step.faults():
-            self.faults.add("INVALID_VALUE", message, pointer + inner, step=step.id)
-        self._templates(step, f"{pointer}/config")
-        self._flow_refs(step, pointer)
+        self._work(step, pointer, step.id)
         body = step.body()
         if body is not None:
             self._body(at, body, f"{pointer}/config/body")
+        if step.compensation is not None:
+            self._compensation(step, step.compensation, f"{pointer}/compensate")
 
-    def _templates(self, step: Step, pointer: str) -> None:
+    def _work(self, step: Step, pointer: str, step_id: str) -> None:
+        """What the step itself does, wherever it stands."""
+        for inner, message in step.faults():
+            self.faults.add("INVALID_VALUE", message, pointer + inner, step=step_id)
+        self._templates(step, f"{pointer}/config", step_id)
+        self._flow_refs(step, pointer, step_id)
+
+    def _compensation(self, step: Step, undoing: Step, pointer: str) -> None:
+        if step.is_trigger:
+            message = "a trigger does nothing that could be undone"
+            self.faults.add("COMPENSATED_TRIGGER", message, pointer, step=step.id)
+        if undoing.is_trigger:
+            self.faults.add("TRIGGER_IN_COMPENSATION", TRIGGER_MESSAGE, f"{pointer}/type", step=step.id)
+        for key in sorted(misplaced(undoing)):
+            message = f"the compensation of step {step.id!r} has no field {key!r}"
+            self.faults.add("UNKNOWN_FIELD", message, f"{pointer}/{key}", step=step.id)
+        if undoing.body() is not None:
+            message, hint = "a compensation has no body inside", "make it a flow, and name that as `flow`"
+            here = f"{pointer}/config/body"
+            self.faults.add("BODY_IN_COMPENSATION", message, here, step=step.id, hint=hint)
+        self._work(undoing, pointer, step.id)
+
+    def _templates(self, step: Step, pointer: str, step_id: str) -> None:
         parsed = self.draft.templates.of(step, self.limits)
         for field, inner, message in parsed.faults:
-            self.faults.add("TEMPLATE", message, f"{pointer}/{field}{inner}", step=step.id)
+            self.faults.add("TEMPLATE", message, f"{pointer}/{field}{inner}", step=step_id)
         if parsed.template is None:
             return
         for field, compiled in parsed.template.named():
             if "secrets" in compiled.roots and field not in step.config.secret_fields:
                 message = f"`{field}` may not name a secret"
                 hint = "secrets go into headers, auth, URLs and bodies of requests"
-                self.faults.add("SECRET_NOT_ALLOWED", message, f"{pointer}/{field}", step=step.id, hint=hint)
+                self.faults.add("SECRET_NOT_ALLOWED", message, f"{pointer}/{field}", step=step_id, hint=hint)
             for ref in sorted(compiled.step_refs):
                 if ref not in self.ids and ref not in self.outer:
-                    self._unknown("UNKNOWN_REFERENCE", ref, f"{pointer}/{field}", step.id)
+                    self._unknown("UNKNOWN_REFERENCE", ref, f"{pointer}/{field}", step_id)
 
     def _unknown(self, code: str, step_id: str, pointer: str, step: str | None = None) -> None:
         if self.faults.full:
@@ -147,12 +169,12 @@ class Checker:
         hint = self.faults.near(step_id, self.ids.keys() | self.outer)
         self.faults.add(code, f"there is no step {quoted(step_id)}", pointer, step=step, hint=hint)
 
-    def _flow_refs(self, step: Step, pointer: str) -> None:
+    def _flow_refs(self, step: Step, pointer: str, step_id: str) -> None:
         for ref in step.flow_refs():
             if self.flows is not None and ref not in self.flows:
                 hint = self.faults.near(ref, self.flows)
                 message = f"there is no flow {ref!r}"
-                self.faults.add("UNKNOWN_FLOW", message, f"{pointer}/config/flow", step=step.id, hint=hint)
+                self.faults.add("UNKNOWN_FLOW", message, f"{pointer}/config/flow", step=step_id, hint=hint)
 
     def _body(self, at: int, body: dict[str, Json], pointer: str) -> None:
         step = self.draft.steps[at]
@@ -255,7 +277,7 @@ def _fits(draft: Draft, faults: Faults) -> bool:
             )
             faults.add("TOO_MANY_TEMPLATES", message, hint="move a part of the flow to a flow of its own")
             return False
-    patterns = sum(map(_pattern_length, draft.steps))
+    patterns = sum(map(_pattern_length, draft.nodes()))
     if patterns > limits.document_pattern_chars:
         message = (
             f"patterns of {patterns:,} characters; at most {limits.document_pattern_chars:,} are allowed"
@@ -268,7 +290,7 @@ def _fits(draft: Draft, faults: Faults) -> bool:
 def _take(draft: Draft, faults: Faults) -> bool:
     """Count what a draft has; reading a body counts it, too."""
     taken = [
-        faults.take("steps", len(draft.steps)),
+        faults.take("steps", sum(1 for _ in draft.nodes())),
         faults.take("edges", len(draft.edges), "/edges"),
         faults.take("triggers", sum(step.is_trigger for step in draft.steps)),
     ]
@@ -277,7 +299,7 @@ def _take(draft: Draft, faults: Faults) -> bool:
 
 def _templated(draft: Draft) -> Iterable[Json]:
     """What may have templates in it, bodies whole."""
-    for step in draft.steps:
+    for step in draft.nodes():
         for name in draft.templates.dynamic(step.config):
             yield step.config.__dict__[name]
         yield step.body()

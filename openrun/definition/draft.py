@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,13 @@ class Draft:
     extensions: dict[str, Any] = field(default_factory=dict)
     templates: Templates = field(default_factory=Templates, compare=False, repr=False)
     bodies: "dict[int, tuple[StepCatalog, Draft]]" = field(default_factory=dict, compare=False, repr=False)
+
+    def nodes(self) -> Iterator[Step]:
+        """Its steps, and those that undo them."""
+        for step in self.steps:
+            yield step
+            if step.compensation is not None:
+                yield step.compensation
 
     def body_at(self, at: int, catalog: StepCatalog) -> "Draft | None":
         """The draft of the body of a step, if it was read with this catalogue."""

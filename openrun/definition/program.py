@@ -8,14 +8,17 @@ from typing import Any
 
 from openrun.core.graph import Graph
 from openrun.core.limits import DEFAULT_LIMITS, Limits
+from openrun.core.results import StepRunResult
+from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, Json
 from openrun.definition.draft import Draft, body_document, edge_port, slug
 from openrun.definition.spec import body_draft, graph_spec, step_spec
 from openrun.definition.template import ConfigTemplate
 from openrun.definition.undisturbed import undisturbed
 from openrun.definition.writer import version_of, write_document
-from openrun.steps.base import Step
+from openrun.steps.base import Step, StepConfig
 from openrun.steps.catalog import StepCatalog
+from openrun.steps.context import StepContext
 from openrun.steps.spelling import seconds_in
 
 __all__ = [
@@ -33,7 +36,18 @@ __all__ = [
 class StepPlan:
     """What running one step takes."""
 
-    __slots__ = ("config", "effect", "inline", "pure", "run", "step", "takes_context", "timeout")
+    __slots__ = (
+        "config",
+        "effect",
+        "guarded",
+        "inline",
+        "pure",
+        "run",
+        "step",
+        "takes_context",
+        "timeout",
+        "verify",
+    )
 
     def __init__(
         self, step: Step, config: ConfigTemplate, limits: Limits, *, takes_context: bool | None = None
@@ -43,6 +57,9 @@ class StepPlan:
         self.inline = step.inline
         self.effect = step.effect_class()
         self.pure = self.effect is EffectClass.PURE
+        self.guarded = step.guarded
+        self.verify = type(step).verify_effect is not Step.verify_effect
+        """The step can look up what became of an effect."""
         self.run: Callable[..., Any] = step.run
         self.takes_context = _takes(step.run, 3) if takes_context is None else takes_context
         self.timeout = min(seconds_in(step.timeout or limits.step_timeout), limits.step_timeout_max)
@@ -54,6 +71,25 @@ class StepPlan:
         twin.inline = False
         twin.takes_context = True
         return twin
+
+    def undoing(self, limits: Limits) -> "StepPlan":
+        """The plan of the step's own `compensate`."""
+        twin = self.replaced(_compensating(self.step))
+        twin.effect, twin.pure = EffectClass.EXTERNAL, False
+        twin.timeout = min(limits.step_timeout, limits.step_timeout_max)
+        return twin
+
+
+def _compensating(step: Step) -> Callable[..., Any]:
+    compensate: Callable[..., Any] = step.compensate
+    takes_context = _takes(compensate, 3)
+
+    async def run(state: StateContainer, config: StepConfig, context: StepContext) -> StepRunResult:
+        given = (state, config, context) if takes_context else (state, config)
+        result = await compensate(*given)
+        return result if isinstance(result, StepRunResult) else StepRunResult.success(step.id)
+
+    return run
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:
@@ -112,6 +148,17 @@ class _Planning:
             below = body_draft(draft, at, self.catalog, self.limits)
             assert below is not None
             self.plan(inner, below)
+        for at, undoing in graph.compensations.items():
+            self.plans[undoing] = (self.undoing(draft, draft.steps[at]),)
+
+    def undoing(self, draft: Draft, step: Step) -> StepPlan:
+        if step.compensation is None:
+            return self.step(draft, step).undoing(self.limits)
+        plan = self.step(draft, step.compensation)
+        # A copy, for one step may undo several.
+        plan.step = plan.step.model_copy().named(step.id)
+        plan.run = plan.step.run
+        return plan
 
     def step(self, draft: Draft, step: Step) -> StepPlan:
         template = draft.templates.of(step, self.limits).template

@@ -20,10 +20,12 @@ from openrun.definition.crowd import crowded
 from openrun.definition.draft import Draft, Edge
 from openrun.definition.faults import Faults
 from openrun.definition.undisturbed import undisturbed
+from openrun.definition.undoing import TRIGGER_MESSAGE, UNDOING_KEYS
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+StepT = TypeVar("StepT", bound=Step)
 
 
 class FlowSettings(BaseModel):
@@ -76,6 +78,7 @@ class EdgeFields(BaseModel):
 
 
 _EDGE_KEYS = frozenset(EdgeFields.model_fields)
+_COMPENSATE = "compensate"
 _MOST_KEYS = 1_000
 """Most keys of an object that has fields, not keys of the author's choice."""
 
@@ -176,10 +179,46 @@ class _Reading:
         rest, extensions = _split_extensions(value)
         given = value.get("id")
         step_id = given if isinstance(given, str) and len(given) <= LONGEST else None
+        undoing = self.undoing(rest.pop(_COMPENSATE, None), f"{pointer}/{_COMPENSATE}", step_id)
         key = rest.pop("type", None)
         cls = self.type_of(key, pointer, step_id)
         if cls is None or (cls.is_trigger and not self.faults.take("triggers", 1, pointer)):
             return None
+        if undoing is not None:
+            rest[_COMPENSATE] = undoing
+        place = _Place(pointer, f"step {step_id or key!r}", (), step_id)
+        step = self.fields(cls, rest, place)
+        return step.named(step.id, extensions) if step is not None else None
+
+    def undoing(self, value: Json, pointer: str, step_id: str | None) -> Step | None:
+        """The step that undoes another, without what only a step among others has."""
+        if value is None or self.faults.full:
+            return None
+        if not isinstance(value, dict):
+            message = f"`{_COMPENSATE}` is a step, an object, not {type(value).__name__}"
+            self.faults.add("NOT_AN_OBJECT", message, pointer, step=step_id)
+            return None
+        what = "a compensation" if step_id is None else f"the compensation of step {step_id!r}"
+        rest, extensions = _split_extensions(value)
+        for name in [name for name in rest if name not in UNDOING_KEYS]:
+            del rest[name]
+            if not self.faults.full:
+                hint = self.faults.near(name, UNDOING_KEYS)
+                message = f"{what} has no field {quoted(name)}"
+                here = f"{pointer}/{_escape(name)}"
+                self.faults.add("UNKNOWN_FIELD", message, here, step=step_id, hint=hint)
+        cls = self.type_of(rest.pop("type", None), pointer, step_id)
+        if cls is None or not self.faults.take("steps", 1, pointer):
+            return None
+        if cls.is_trigger:
+            self.faults.add("TRIGGER_IN_COMPENSATION", TRIGGER_MESSAGE, f"{pointer}/type", step=step_id)
+            return None
+        step = self.fields(cls, rest, _Place(pointer, what, (), step_id))
+        return step.named("", extensions) if step is not None else None
+
+    def fields(self, cls: type[StepT], rest: dict[str, Json], place: _Place) -> StepT | None:
+        """A step of this class, made of its fields."""
+        pointer, step_id = place.pointer, place.step_id
         config = rest.get("config", {})
         if not isinstance(config, dict):
             self.faults.add("NOT_AN_OBJECT", "`config` is an object", f"{pointer}/config", step=step_id)
@@ -190,15 +229,13 @@ class _Reading:
         if hidden is None:
             hidden = frozenset(name for name, each in cls.model_fields.items() if each.exclude)
             self.hidden[cls] = hidden
-        what = f"step {step_id or key!r}"
         for name in [name for name in rest if name in hidden]:
             del rest[name]
             here = f"{pointer}/{_escape(name)}"
-            self.faults.add("UNKNOWN_FIELD", f"{what} has no field {name!r}", here, step=step_id)
-        known = [*(name for name in cls.model_fields if name not in hidden), "type"]
-        place = _Place(pointer, what, known, step_id, tuple(cls.config_model().model_fields))
-        step = self.model(cls, rest, place)
-        return step.named(step.id, extensions) if step is not None else None
+            self.faults.add("UNKNOWN_FIELD", f"{place.what} has no field {name!r}", here, step=step_id)
+        known = [*(name for name in cls.model_fields if name not in hidden), "type", _COMPENSATE]
+        config_names = tuple(cls.config_model().model_fields)
+        return self.model(cls, rest, _Place(pointer, place.what, known, step_id, config_names))
 
     def type_of(self, key: Json, pointer: str, step_id: str | None) -> type[Step] | None:
         if not isinstance(key, str):

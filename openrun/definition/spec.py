@@ -5,6 +5,7 @@ from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.types import JoinMode, Losers
 from openrun.definition.draft import Draft, body_document, edge_port
 from openrun.definition.reader import read_document
+from openrun.definition.undoing import compensation_spec
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 from openrun.steps.spelling import seconds_in
@@ -59,4 +60,5 @@ def step_spec(step: Step, body: GraphSpec | None = None) -> StepSpec:
         is_trigger=step.is_trigger,
         replies=step.replies,
         body=body,
+        compensation=compensation_spec(step),
     )

@@ -13,7 +13,8 @@ from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
 
 _STEP_FIELDS = (
-    "join_mode", "losers", "retry", "timeout", "allow_failure", "always", "effect", "max_iterations", "position",
+    "join_mode", "losers", "retry", "timeout", "allow_failure", "always", "effect", "compensate",
+    "max_iterations", "position",
 )  # fmt: skip
 _SET_FIELDS = frozenset(_STEP_FIELDS)
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
@@ -57,22 +58,35 @@ def version_of(document: Json) -> str:
 
 
 def _step(step: Step, catalog: StepCatalog) -> dict[str, Json]:
-    written: dict[str, Json] = {"id": step.id, "type": catalog.key_of(type(step))}
+    return {"id": step.id, **_work(step, catalog)}
+
+
+def _work(step: Step, catalog: StepCatalog) -> dict[str, Json]:
+    """All that a step says but its id."""
+    written: dict[str, Json] = {"type": catalog.key_of(type(step))}
     if step.name is not None:
         written["name"] = step.name
     config = step.config.model_dump(mode="json", exclude_defaults=True, warnings=False)
     if config:
         written["config"] = _field(config)
-    given = _SET_FIELDS & step.model_fields_set
-    if given:
-        dumped = step.model_dump(mode="json", include=set(given), exclude_defaults=True, warnings=False)
-        policy = step.retry_policy()
-        if policy is not None and "retry" in dumped:
-            # Said even when it is the default, for an empty object would not read as three attempts.
-            dumped["retry"] = {"max_attempts": policy.max_attempts, **dumped["retry"]}
-        written |= {name: _field(dumped[name]) for name in _STEP_FIELDS if name in dumped}
+    settings = _settings(step)
+    if step.compensation is not None:
+        settings["compensate"] = _work(step.compensation, catalog)
+    written |= {name: settings[name] for name in _STEP_FIELDS if name in settings}
     written.update(_sorted(step.extensions))
     return written
+
+
+def _settings(step: Step) -> dict[str, Json]:
+    given = _SET_FIELDS & step.model_fields_set
+    if not given:
+        return {}
+    dumped = step.model_dump(mode="json", include=set(given), exclude_defaults=True, warnings=False)
+    policy = step.retry_policy()
+    if policy is not None and "retry" in dumped:
+        # Said even when it is the default, for an empty object would not read as three attempts.
+        dumped["retry"] = {"max_attempts": policy.max_attempts, **dumped["retry"]}
+    return {name: _field(each) for name, each in dumped.items()}
 
 
 def _edge(edge: Edge) -> dict[str, Json]:

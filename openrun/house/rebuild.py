@@ -1,9 +1,10 @@
 """Deriving anew what a store keeps beside the journals, and comparing the two."""
 
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from openrun.core.events import decode_fact
 from openrun.core.replay import replay
@@ -13,11 +14,24 @@ from openrun.house.verify import UNREADABLE, Fault, journal_fault, verify_run
 from openrun.runtime.library import Library, MissingCode
 from openrun.runtime.runlog import standing_of
 from openrun.store.base import Store, StoreUnavailable
-from openrun.store.projection import activation_rows
-from openrun.store.rows import ActivationRow, EventRow, RunRow, Standing
+from openrun.store.projection import activation_rows, compensation_rows, effect_rows, wait_rows
+from openrun.store.rows import (
+    ActivationRow,
+    CompensationRow,
+    Derived,
+    EffectFilter,
+    EffectRow,
+    EventRow,
+    RunRow,
+    Standing,
+    WaitFilter,
+    WaitRow,
+)
 
 _PAGE = 1_000
+_ALL = 2**31 - 1
 _TRIES = 3
+Row = ActivationRow | WaitRow | EffectRow | CompensationRow
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +39,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     place: str
-    """A field of the run, or `STEP in SCOPE` for an activation."""
+    """A field of the run; `STEP in SCOPE` for an activation, `wait ID`, `effect KEY`, `compensation of STEP in SCOPE`."""
     stored: Json
     derived: Json
 
@@ -35,13 +49,6 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     reason: str
-
-
-class Derived(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows from a journal."""
-
-    standing: Standing
-    activations: tuple[ActivationRow, ...]
 
 
 class Rebuilt(msgspec.Struct, kw_only=True):
@@ -90,7 +97,7 @@ class Rebuilder:
             except UNREADABLE:
                 await self._tell_fault(run_id)
                 return
-            stored = await activations_of(self._store, run_id)
+            stored = await rows_of(self._store, run_id)
             if await self._store.run(run_id) == before:
                 self.found.runs += 1
                 await self._compare(before, rows, stored)
@@ -102,7 +109,7 @@ class Rebuilder:
         if isinstance(found, Fault):
             self.found.faults.append(found)
 
-    async def _compare(self, row: RunRow, rows: Sequence[EventRow], stored: Sequence[ActivationRow]) -> None:
+    async def _compare(self, row: RunRow, rows: Sequence[EventRow], stored: Sequence[Row]) -> None:
         fault = journal_fault(row, rows)
         if fault is not None:
             self.found.faults.append(fault)
@@ -130,13 +137,20 @@ class Rebuilder:
             reason = f"the journal cannot be folded: {fault}"
             self.found.faults.append(Fault(run_id=row.run_id, seq=row.seq, reason=reason))
             return None
-        return Derived(standing=standing, activations=activation_rows(facts))
+        return Derived(
+            run_id=row.run_id,
+            standing=standing,
+            activations=activation_rows(facts),
+            waits=wait_rows(row.run_id, machine.listening.changes),
+            effects=effect_rows(facts),
+            compensations=compensation_rows(facts),
+        )
 
     async def _write(self, row: RunRow, derived: Derived) -> None:
         if row.worker is not None:
             self._leave(row.run_id, f"worker {row.worker} holds it; it is mended once nobody does")
             return
-        await self._store.rewrite(row.run_id, derived.standing, derived.activations)
+        await self._store.rewrite(derived)
         after = await self._store.run(row.run_id)
         if after is not None and after.seq == row.seq:
             self.found.fixed.append(row.run_id)
@@ -148,22 +162,33 @@ class Rebuilder:
         self.found.left_out.append(LeftOut(run_id=run_id, reason=reason))
 
 
-def compared(row: RunRow, stored: Sequence[ActivationRow], derived: Derived) -> Iterator[Difference]:
+def compared(row: RunRow, stored: Sequence[Row], derived: Derived) -> Iterator[Difference]:
     """Where what is stored is not what follows from the journal, to the byte."""
     for name in Standing.__struct_fields__:
         was, should = _kept(getattr(row, name)), _kept(getattr(derived.standing, name))
         if was != should:
             yield Difference(run_id=row.run_id, place=name, stored=was, derived=should)
-    known, wanted = _by_place(stored), _by_place(derived.activations)
-    for key in [*wanted, *(key for key in known if key not in wanted)]:
-        was, should = known.get(key), wanted.get(key)
-        if _text(was) != _text(should):
+    known = {_place(each): _plain(each) for each in stored}
+    wanted = {_place(each): _plain(each) for each in _rows(derived)}
+    for place in [*wanted, *(place for place in known if place not in wanted)]:
+        if msgspec.json.encode(known.get(place)) != msgspec.json.encode(wanted.get(place)):
             yield Difference(
-                run_id=row.run_id,
-                place=" in ".join(key),
-                stored=msgspec.to_builtins(was),
-                derived=msgspec.to_builtins(should),
+                run_id=row.run_id, place=place, stored=known.get(place), derived=wanted.get(place)
             )
+
+
+def _rows(derived: Derived) -> tuple[Row, ...]:
+    return (*derived.activations, *derived.waits, *derived.effects, *derived.compensations)
+
+
+async def rows_of(store: Store, run_id: str) -> list[Row]:
+    """All that a store keeps of what is derived of a run, beside where it stands."""
+    return [
+        *await activations_of(store, run_id),
+        *await store.waits(WaitFilter(open=None, run_id=run_id, limit=_ALL)),
+        *await store.effects(EffectFilter(run_id=run_id, limit=_ALL)),
+        *await store.compensations(run_id),
+    ]
 
 
 async def activations_of(store: Store, run_id: str) -> list[ActivationRow]:
@@ -174,12 +199,25 @@ async def activations_of(store: Store, run_id: str) -> list[ActivationRow]:
     return found
 
 
-def _by_place(rows: Sequence[ActivationRow]) -> dict[tuple[str, str], ActivationRow]:
-    return {(row.step_id, row.scope): row for row in rows}
+def _place(row: Row) -> str:
+    match row:
+        case ActivationRow():
+            return f"{row.step_id} in {row.scope}"
+        case WaitRow():
+            return f"wait {row.wait_id}"
+        case EffectRow():
+            return f"effect {row.key}"
+        case CompensationRow():
+            return f"compensation of {row.step_id} in {row.scope}"
+        case _:
+            assert_never(row)
 
 
-def _text(row: ActivationRow | None) -> bytes:
-    return msgspec.json.encode(row and replace(row, error=_kept(row.error)))
+def _plain(row: Row) -> dict[str, Json]:
+    """A row without what a person said: that follows from no event."""
+    if isinstance(row, CompensationRow):
+        row = replace(row, resolution=None, note=None, by=None)
+    return {name: _kept(value) for name, value in asdict(row).items()}
 
 
 def _kept(value: Json) -> Json:

@@ -1,9 +1,11 @@
 """One attempt at a step: render its config, run it, and turn whatever happens into an outcome."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from openrun.core.errors import ErrorObject, JsonError, StepError
+from openrun.core.asks import Ask
+from openrun.core.errors import Abort, ErrorObject, JsonError, StepError
 from openrun.core.frame import Activation
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.state import StateContainer, StateView
@@ -12,7 +14,26 @@ from openrun.core.types import Json
 from openrun.definition.program import StepPlan
 from openrun.steps.context import StepContext
 
-Attempted = tuple[Outcome, dict[str, Json]]
+
+class Unwound(BaseException):
+    """Leaves a step in the middle: it asks, or is in doubt. Not an Exception, so that no step catches it by accident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """The step waits for answers in the middle of its run."""
+
+    asks: tuple[Ask, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt:
+    """Nobody knows whether the step's work, or its effect of this key, took place, and it may not be repeated."""
+
+    key: str | None
+
+
+Attempted = tuple[Outcome | Asking | InDoubt, dict[str, Json]]
 """What an attempt came to, and what it set."""
 
 NewContext = Callable[[Activation], StepContext]
@@ -51,6 +72,8 @@ async def resume_step(
 
 def failure_from(act: Activation, error: BaseException) -> StepRunResult:
     """The failure an exception stands for; an unknown one is permanent unless a retry policy lists its type."""
+    if isinstance(error, Abort):
+        return StepRunResult.abort(act.spec.id, plain(error.payload), reason=_text(str(error)))
     return StepRunResult.failure(act.spec.id, error_of(error))
 
 
@@ -101,6 +124,13 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, _TRANSIENT)
 
 
+def unwinds(error: BaseException) -> bool:
+    """The step has left off in the middle; in a group of tasks, one of them has."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(Unwound) is not None
+    return isinstance(error, Unwound)
+
+
 def own_cancellation(act: Activation) -> StepRunResult:
     """The author's code cancelled itself: a failure, since nobody asked this step to stop."""
     error = ErrorObject(
@@ -139,6 +169,7 @@ def _clean(act: Activation, outcome: Any) -> Outcome:
             ports=outcome.ports,
             output=plain(outcome.output),
             error=outcome.error and _plain_error(outcome.error),
+            aborts=outcome.aborts,
         )
     if isinstance(outcome, Outcome):
         return outcome

@@ -10,12 +10,14 @@ from openrun.core.frame import Activation
 from openrun.core.state import StateView
 from openrun.definition.program import StepPlan
 from openrun.runtime.attempt import (
+    Asking,
     Attempted,
     NewContext,
     broke_off,
     failure_from,
     own_cancellation,
     timed_out,
+    unwinds,
 )
 from openrun.runtime.children import Post
 from openrun.runtime.clock import Clock
@@ -86,6 +88,10 @@ class Attempts:
         task.add_done_callback(lambda _task: self._never_entered(act, task))
         self._limits.set(act, self._clock.monotonic() + _CANCEL_GRACE)
 
+    def is_stopped(self, act: Activation) -> bool:
+        """It was told to stop because its run was."""
+        return self._stopped.get(act) == "cancel"
+
     def judged(self, act: Activation, attempted: Attempted | None) -> Attempted | Gone:
         """What the end of a task means; to be asked once it has ended."""
         known = self._tasks.pop(act, None)
@@ -125,7 +131,8 @@ class Attempts:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001
-            attempted = failure_from(act, error), {}
+            # Why it left off is known to whoever unwound it.
+            attempted = (Asking(asks=()) if unwinds(error) else failure_from(act, error)), {}
         finally:
             self._ended(act, attempted)
             self._clock.release()

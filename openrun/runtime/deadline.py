@@ -29,6 +29,16 @@ class Deadline:
         self.stopping = True
         self._set(since + timedelta(seconds=self._grace))
 
+    def undo(self, until: datetime) -> None:
+        """What the run did is being undone, and the step that is next has until then."""
+        self.stopping = True
+        self._set(until)
+
+    def clear(self) -> None:
+        """Nothing is due any more."""
+        self.due = None
+        self._armed.clear(None)
+
     def close(self) -> None:
         self._armed.close()
 

@@ -11,31 +11,45 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from openrun.core.errors import ErrorObject, OpenRunError
+from openrun.core.errors import OpenRunError
 from openrun.core.events import (
     Fact,
     FlowCompleted,
     FlowStarted,
     StepCompleted,
-    StepScheduled,
-    StepWaiting,
     with_snapshot,
 )
-from openrun.core.facts import Facts
+from openrun.core.facts import CancelRequest, Facts, Known
 from openrun.core.frame import Activation, Phase
 from openrun.core.machine import Machine
-from openrun.core.orders import Await, Cancel, CancelChild, Fail, Order, Rerun, Resume, StartChild
+from openrun.core.orders import (
+    Await,
+    Cancel,
+    CancelChild,
+    Compensate,
+    Compensated,
+    Fail,
+    Order,
+    Rerun,
+    Resume,
+    StartChild,
+)
 from openrun.core.outstanding import outstanding, timers
-from openrun.core.results import Outcome, StepRunResult, WaitForChildren, WaitUntil
+from openrun.core.results import StepRunResult, WaitForChildren
 from openrun.core.state import StateView
-from openrun.core.types import EffectClass, Json
+from openrun.core.types import EffectClass
 from openrun.definition.program import Program, StepPlan
-from openrun.runtime.attempt import Attempted, resume_step, run_step
+from openrun.runtime.attempt import Asking, Attempted, InDoubt, resume_step, run_step
 from openrun.runtime.attempts import Attempts, Gone, Work
 from openrun.runtime.children import ChildEnd, ChildRuns, Post
+from openrun.runtime.compensation import Compensation
+from openrun.runtime.conclusion import UNKNOWN_OUTCOME, Conclusion
 from openrun.runtime.deadline import Deadline
+from openrun.runtime.doubt import is_unknown
+from openrun.runtime.effects import Effects
 from openrun.runtime.log import Log
 from openrun.runtime.progress import Progress
+from openrun.runtime.steering import Steering
 from openrun.runtime.surroundings import Surroundings
 from openrun.runtime.watch import Deadlines
 from openrun.steps.context import StepContext
@@ -43,7 +57,8 @@ from openrun.steps.context import StepContext
 _STEPS_BEFORE_YIELD = 64
 
 
-UNKNOWN_OUTCOME = "unknown_outcome"
+Later = Resume | StartChild | Rerun | Await | Compensate
+"""Orders that wait for the end of a pause."""
 
 
 class Driver:
@@ -64,7 +79,7 @@ class Driver:
         self._log = log
         self._snap = log.snapshot()
         self.machine = Machine(program.graph, started.run_id)
-        self._facts = Facts(self.machine)
+        self.facts = Facts(self.machine)
         self._around = surroundings
         self._program = program
         self._started = started
@@ -75,15 +90,17 @@ class Driver:
         """Started, and waiting for the journal before their tasks begin."""
         self.review_first: str | None = None
         """Why a run that goes on needs a person's look before anything starts."""
-        self._held: list[Order] = []
+        self._held: list[Later] = []
         """Orders that wait for the end of a pause."""
         self._clock = surroundings.clock
         self._inbox: deque[Callable[[], None]] = deque()
         self._ended: deque[tuple[Activation, Attempted | None]] = deque()
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[FlowCompleted | None] = self._loop.create_future()
-        self._now = started.timestamp
+        self.now = started.timestamp
         """The time of the facts recorded in this turn."""
+        self.steering = Steering(self)
+        self._effects = Effects(self, surroundings.guards)
         self._turning = False
         self._soon = False
         self._here = 0
@@ -95,6 +112,12 @@ class Driver:
         self._timers = Deadlines[Activation](self._clock, self._timer_due)
         self.children = children(self.post)
         self._progress = Progress(surroundings.limits)
+        self._compensation = Compensation(self, self._deadline, surroundings.limits.compensation_time)
+        self._conclusion = Conclusion(self, surroundings, self.children.prepare)
+        self.conclude = self._conclusion.record
+        self.committed = log.committed
+        self.is_stopped = self._attempts.is_stopped
+        self.clock = surroundings.clock.now
 
     # -- from outside -----------------------------------------------------------------------------
 
@@ -105,7 +128,7 @@ class Driver:
 
     def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
         """Ask the run to stop; steps marked always still run unless `hard`."""
-        self.post(lambda: self.request_cancel(reason, hard=hard))
+        self.post(lambda: self.steering.cancel(CancelRequest(reason=reason, hard=hard)))
 
     def leave(self) -> None:
         """Stop driving, and record nothing of it: somebody else goes on from the journal."""
@@ -119,7 +142,7 @@ class Driver:
             if self._history:
                 self._recover()
             else:
-                self._record(self._started)
+                self.record(self._started)
             self._deadline.begin(self._started.timestamp, self._program.timeout)
             self._turn()
         finally:
@@ -162,7 +185,7 @@ class Driver:
         if self._turning or self._end.done():
             return
         self._turning = True
-        self._now = self._clock.now()
+        self.now = self._clock.now()
         try:
             self._work()
             if self.machine.verdict is not None:
@@ -216,8 +239,8 @@ class Driver:
         self._clock.release()
 
     def _finish(self) -> FlowCompleted:
-        event = self._facts.flow_completed(self._now)
-        self._record(event)
+        event = self.facts.flow_completed(self.now)
+        self.record(event)
         return event
 
     async def _leave(self) -> None:
@@ -227,7 +250,7 @@ class Driver:
 
     # -- recording --------------------------------------------------------------------------------
 
-    def _record(self, event: Fact) -> None:
+    def record(self, event: Fact) -> None:
         machine = self.machine
         machine.apply(event)
         self._append(event)
@@ -236,12 +259,12 @@ class Driver:
         self._show(event)
         if machine.skipped:
             for frame, step, state in machine.take_skipped():
-                self._show(self._facts.skipped(frame, step, state, event.timestamp))
+                self._show(self.facts.skipped(frame, step, state, event.timestamp))
         if machine.stopping and not self._deadline.stopping:
             self._deadline.stop(event.timestamp)
 
-    def _set_timer(self, act: Activation, due: datetime) -> None:
-        self._timers.set(act, self._clock.monotonic() + (due - self._now) / timedelta(seconds=1))
+    def set_timer(self, act: Activation, due: datetime) -> None:
+        self._timers.set(act, self._clock.monotonic() + (due - self.now) / timedelta(seconds=1))
 
     def _recover(self) -> None:
         """Fold the journal, and find out what is to be done."""
@@ -251,11 +274,12 @@ class Driver:
             if machine.stopping and not self._deadline.stopping:
                 self._deadline.stop(fact.timestamp)
         machine.take_skipped()
-        self._now = self._clock.now()
+        self.now = self._clock.now()
         machine.orders[:] = outstanding(machine)
         self._history = ()
+        self._compensation.recover()
         if self.review_first is not None:
-            self.hold_for_review(self.review_first)
+            self.steering.hold_for_review(self.review_first)
 
     # -- starting ---------------------------------------------------------------------------------
 
@@ -264,15 +288,16 @@ class Driver:
         try:
             step.send(None)
         except StopIteration as end:
-            self._now = self._clock.now()
+            self.now = self._clock.now()
             self._attempts.contexts.pop(act, None)
-            self._concluded(act, end.value)
+            self._effects.flush(act, completes=True)
+            self.conclude(act, end.value)
         else:
             step.close()
             raise OpenRunError(f"step {act.spec.id!r} is inline, yet it waits for something")
 
     def _began(self, act: Activation) -> None:
-        event = self._facts.started(act, self._now)
+        event = self.facts.started(act, self.now)
         self.machine.apply(event)
         self._append(event)
         self._show(event)
@@ -283,7 +308,9 @@ class Driver:
             self._attempts.begin(act, plan, work)
             return
         self._gated[act] = None
-        self._log.gate(lambda: self.post(lambda: self._opened(act, plan, work)), commit=not plan.pure)
+        # What acts through its effects only waits for the disk there.
+        commit = not (plan.pure or plan.guarded)
+        self._log.gate(lambda: self.post(lambda: self._opened(act, plan, work)), commit=commit)
 
     def _opened(self, act: Activation, plan: StepPlan, work: Work) -> None:
         if act in self._gated:
@@ -302,10 +329,26 @@ class Driver:
             return
         if self._durable:
             self._log.ended()
-        if judged is Gone.STOPPED:
-            self._record(self._facts.cancelled(act, self._now))
+        told = self._told(act, judged)
+        if told is not None:
+            self.conclude(act, (told, {}))
+        elif isinstance(judged, Gone):
+            self.record(self.facts.cancelled(act, self.now))
         else:
-            self._concluded(act, judged)
+            self.conclude(act, judged)
+
+    def _told(self, act: Activation, judged: Attempted | Gone) -> Asking | InDoubt | None:
+        """Record what the step's effects came to; say whether it asks, or is in doubt."""
+        outcome = None if isinstance(judged, Gone) else judged[0]
+        failed = outcome.error if isinstance(outcome, StepRunResult) else None
+        acting = self._effects.flush(act, completes=isinstance(outcome, StepRunResult) and failed is None)
+        if acting is not None and (acting.doubt is not None or isinstance(outcome, Asking)):
+            return acting.outcome()
+        plan = self._plan(act)
+        if plan.guarded or plan.effect is not EffectClass.AT_MOST_ONCE:
+            return None
+        unknown = judged is Gone.STOPPED or (failed is not None and is_unknown(failed))
+        return InDoubt(key=None) if unknown else None
 
     def _plan(self, act: Activation) -> StepPlan:
         return self._program.plans[act.frame.walk.graph][act.step]
@@ -314,7 +357,8 @@ class Driver:
         return self.machine.view(act, self._around.secret_roots)
 
     def _context(self, act: Activation) -> StepContext:
-        context = StepContext(
+        acting = self._effects.of(act, self._plan(act))
+        context = acting.context = StepContext(
             run_id=self.machine.run_id,
             flow_id=self.machine.flow_id,
             step_id=act.spec.id,
@@ -324,39 +368,22 @@ class Driver:
             clock=self._clock.now,
             emit=lambda data: self._emit(act, data),
             http=self._around.http,
+            recording=acting,
+            output=self.machine.undone(act),
         )
         self._attempts.contexts[act] = context
         return context
 
     def _emit(self, act: Activation, data: Any) -> None:
-        clean = self._progress.accept(act, data)
-        self._show(self._facts.progress(act, clean, self._clock.now()))
+        clean = self._conclusion.masked(self._progress.accept(act, data))
+        self._show(self.facts.progress(act, clean, self._clock.now()))
 
-    # -- concluding -------------------------------------------------------------------------------
+    # -- effects ----------------------------------------------------------------------------------
 
-    def _concluded(self, act: Activation, attempted: Attempted) -> None:
-        outcome, patch = attempted
-        if self._around.masked is not None:
-            outcome, patch = self._around.masked(outcome), self._around.masked(patch)
-        if type(outcome) is not StepRunResult or outcome.error is not None:
-            outcome = self._redacted(self._prepared(outcome))
-        event = self._facts.concluded(act, outcome, patch, self._now)
-        self._record(event)
-        if type(event) is StepCompleted:
-            return
-        if isinstance(event, StepScheduled):
-            self._set_timer(act, event.not_before)
-        elif isinstance(event, StepWaiting) and isinstance(event.wait, WaitUntil):
-            self._set_timer(act, event.wait.until)
-
-    def _prepared(self, outcome: Outcome) -> Outcome:
-        """Children get their run ids before the wait for them is recorded; a wait for nobody is a failure."""
-        return self.children.prepare(outcome) if isinstance(outcome, WaitForChildren) else outcome
-
-    def _redacted(self, outcome: Outcome) -> Outcome:
-        if isinstance(outcome, StepRunResult) and outcome.error is not None:
-            return StepRunResult.failure(outcome.step_id, self._around.redact(outcome.error))
-        return outcome
+    def record_effect(self, act: Activation, known: Known) -> None:
+        """Record what is known of an effect, unless the step has ended without it."""
+        if act.phase not in (Phase.DONE, Phase.CANCELLED):
+            self.record(self.facts.effect_recorded(act, self._conclusion.masked(known), self.now))
 
     # -- orders -----------------------------------------------------------------------------------
 
@@ -364,43 +391,53 @@ class Driver:
         match order:
             case Fail(act, error):
                 result = StepRunResult.failure(act.spec.id, error)
-                self._record(self._facts.completed(act, result, {}, self._now))
+                self.record(self.facts.completed(act, result, {}, self.now))
             case Cancel(act):
                 self._cancel_activation(act)
             case CancelChild(act, index):
                 self.children.cancel(act, index, self.machine.cancel_reason)
+            case Compensated(act, status, error):
+                self._compensation.end(act, status, error)
             case _ if self.machine.halted or self._log.draining:
                 self._hold_back(order)
             case _:
                 self._go_on(order)
 
-    def _hold_back(self, order: Resume | StartChild | Rerun | Await) -> None:
+    def _hold_back(self, order: Later) -> None:
         self._held.append(order)
         if isinstance(order, StartChild) and isinstance(order.act.wait, WaitForChildren):
             # It may run since before a crash, and end while this run is paused.
             self.children.expect(order.act, order.index, order.act.wait, self._child_ended)
 
-    def _go_on(self, order: Resume | StartChild | Rerun | Await) -> None:
+    def _go_on(self, order: Later) -> None:
         match order:
             case StartChild(act, index):
                 # Also one that is to be cancelled: only a child that is there can be told, and tell its end.
                 self._start_child(act, index)
+            case Compensate(act, completed_at):
+                self._compensation.begin(act, completed_at)
             case _ if order.act.cancelling or order.act.phase in (Phase.DONE, Phase.CANCELLED):
                 """It was held back by a pause, and is not wanted any more."""
             case Resume(act):
-                self._launch(act, self._plan(act), resume_step)
+                self._launch(act, self._plan(act), run_step if act.interrupted else resume_step)
             case Rerun(act):
                 self._rerun(act)
             case Await(act, due):
-                self._set_timer(act, due)
+                self.set_timer(act, due)
             case _:
                 assert_never(order)
 
     def _rerun(self, act: Activation) -> None:
         plan = self._plan(act)
-        if plan.effect is EffectClass.AT_MOST_ONCE:
-            self._record(self._facts.review_requested(act, UNKNOWN_OUTCOME, self._now))
-        elif plan.inline:
+        if plan.effect is EffectClass.AT_MOST_ONCE and not plan.guarded:
+            self.record(self.facts.review_requested(act, UNKNOWN_OUTCOME, self.now))
+        else:
+            self.run_again(act)
+
+    def run_again(self, act: Activation) -> None:
+        """Run a step from its top, as the same attempt."""
+        plan = self._plan(act)
+        if plan.inline:
             self._run_here(act, plan)
         else:
             self._launch(act, plan, run_step)
@@ -410,16 +447,20 @@ class Driver:
         self._gated.pop(act, None)
         if act in self._attempts:
             self._attempts.stop(act)
+        elif act.phase is Phase.REVIEW and not act.frame.walk.cut:
+            """What a person has to look into is waited for, also by a run that is to stop."""
         elif act.phase not in (Phase.DONE, Phase.CANCELLED):
-            self._record(self._facts.cancelled(act, self._now))
+            self.record(self.facts.cancelled(act, self.now))
 
     # -- time -------------------------------------------------------------------------------------
 
     def _run_limit_reached(self) -> None:
-        if self._deadline.stopping:
-            self.request_cancel(self.machine.cancel_reason, hard=True)
+        if self.machine.undoing:
+            self._compensation.expire()
+        elif self._deadline.stopping:
+            self.steering.cancel(CancelRequest(reason=self.machine.cancel_reason, hard=True))
         else:
-            self._record(self._facts.timer_fired(None, self._now))
+            self.record(self.facts.timer_fired(None, self.now))
 
     def _timer_due(self, act: Activation) -> None:
         self.post(lambda: self._wake(act))
@@ -431,48 +472,13 @@ class Driver:
             self._began(act)
             self._launch(act, self._plan(act), run_step)
         elif act.phase is Phase.WAITING:
-            self._record(self._facts.timer_fired(act, self._now))
+            self.record(self.facts.timer_fired(act, self.now))
 
-    # -- requests ---------------------------------------------------------------------------------
-
-    def request_cancel(self, reason: str, *, hard: bool, error: ErrorObject | None = None) -> None:
-        """Stop the run; with an `error` it fails by it. To be called within a turn, as all that follow."""
-        if self.machine.verdict is None and (hard or not self.machine.cancelled):
-            self._record(self._facts.cancel_requested(reason, self._now, hard=hard, error=error))
-            self._end_of_pause()
-
-    def pause(self, reason: str) -> None:
-        if not (self.machine.paused or self.machine.stopping):
-            self._record(self._facts.paused(reason, self._now))
-
-    def resume(self) -> None:
-        if self.machine.halted:
-            self._record(self._facts.resumed(self._now))
-            self._end_of_pause()
-
-    def hold_for_review(self, reason: str) -> None:
-        """Let nothing start until a person has looked at the run."""
-        if not self.machine.halted:
-            self._record(self._facts.review_requested(None, reason, self._now))
-
-    def settle_review(
-        self, place: tuple[str, str], *, committed: bool, output: Json, port: str | None
-    ) -> None:
-        """A person says whether the work of a step took place, and with what result."""
-        act = self.machine.activation(*place)
-        if act.phase is not Phase.REVIEW or act.cancelling:
-            return
-        self._record(self._facts.review_resolved(act, self._now, committed=committed))
-        if committed:
-            result = StepRunResult.success(act.spec.id, output, port=port)
-            self._record(self._facts.concluded(act, result, {}, self._now))
-        else:
-            self._launch(act, self._plan(act), run_step)
-
-    def _end_of_pause(self) -> None:
+    def end_of_pause(self) -> None:
+        """Carry out what was held back."""
         held, self._held = self._held, []
         self.machine.orders[:0] = held
-        if not self.machine.stopping:
+        if self.machine.undoing or not self.machine.stopping:
             self.machine.orders.extend(timers(self.machine))
 
     # -- children ---------------------------------------------------------------------------------
@@ -487,4 +493,4 @@ class Driver:
             self.children.cancel(act, index, self.machine.cancel_reason)
 
     def _child_ended(self, act: Activation, child: tuple[int, str], end: ChildEnd) -> None:
-        self._record(self._facts.child_completed(act, child, end, self._now))
+        self.record(self.facts.child_completed(act, child, end, self.now))

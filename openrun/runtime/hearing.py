@@ -4,11 +4,14 @@ from typing import Any
 
 import msgspec
 
+from openrun.core.asks import Answer
 from openrun.core.errors import ErrorObject
+from openrun.core.facts import CancelRequest
 from openrun.core.machine import UnexpectedFact
 from openrun.core.types import RunStatus
 from openrun.runtime.driver import Driver
 from openrun.runtime.messages import MessageKind
+from openrun.runtime.steering import Settlement
 from openrun.store.rows import InboxRow
 
 
@@ -17,11 +20,13 @@ def hear(driver: Driver, row: InboxRow) -> None:
     body = row.body
     match row.kind:
         case MessageKind.CANCEL:
-            driver.request_cancel(str(body.get("reason", "cancelled")), hard=bool(body.get("hard")))
+            driver.steering.cancel(msgspec.convert(body, CancelRequest))
         case MessageKind.PAUSE:
-            driver.pause(str(body.get("reason", "paused")))
+            driver.steering.pause(str(body.get("reason", "paused")))
         case MessageKind.RESUME:
-            driver.resume()
+            driver.steering.resume()
+        case MessageKind.SIGNAL | MessageKind.ANSWER:
+            driver.steering.answer(msgspec.convert(body, Answer))
         case MessageKind.CHILD:
             driver.children.heard(str(body["run_id"]), _end(body))
         case MessageKind.REVIEW:
@@ -38,11 +43,15 @@ def _end(body: dict[str, Any]) -> tuple[RunStatus, Any, ErrorObject | None]:
 
 
 def _settle(driver: Driver, body: dict[str, Any]) -> None:
-    place = (str(body["step_id"]), str(body.get("scope", "/")))
+    said = Settlement(
+        committed=bool(body["committed"]),
+        output=body.get("output"),
+        port=body.get("port"),
+        key=body.get("key"),
+        by=body.get("by"),
+    )
     try:
-        driver.settle_review(
-            place, committed=bool(body["committed"]), output=body.get("output"), port=body.get("port")
-        )
+        driver.steering.settle((str(body["step_id"]), str(body.get("scope", "/"))), said)
     except UnexpectedFact:
         # No such activation: whoever posted it was told so when it was checked.
         return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown
+from openrun.core.facts import CancelRequest
 from openrun.definition.program import Program
 from openrun.runtime.births import handed_back
 from openrun.runtime.driver import Driver
@@ -166,7 +167,8 @@ class HeldRun:
 
     def too_long(self, message: str) -> None:
         error = ErrorObject(code="JOURNAL_LIMIT", message=message)
-        self.driver.post(lambda: self.driver.request_cancel("JOURNAL_LIMIT", hard=True, error=error))
+        request = CancelRequest(reason="JOURNAL_LIMIT", hard=True, error=error)
+        self.driver.post(lambda: self.driver.steering.cancel(request))
 
     async def _live(self) -> Left:
         fault: Exception | None = None

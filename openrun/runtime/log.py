@@ -30,6 +30,9 @@ class Log(Protocol):
     def gate(self, then: Callable[[], None], *, commit: bool) -> None:
         """Call back, never within this call, when a step may start: with `commit`, once all so far is on disk."""
 
+    def committed(self, then: Callable[[], None]) -> None:
+        """Call back once all so far is on disk; where there is none, at once."""
+
     def ended(self) -> None:
         """A step whose gate has opened is over."""
 
@@ -54,6 +57,9 @@ class MemoryLog:
 
     def gate(self, then: Callable[[], None], *, commit: bool) -> None:
         raise NotImplementedError("nothing in memory waits for a disk")
+
+    def committed(self, then: Callable[[], None]) -> None:
+        then()
 
     def ended(self) -> None:
         """Nobody counts."""

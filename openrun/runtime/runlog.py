@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from openrun.core.events import Fact, FlowCompleted, Shown, encode_event
+from openrun.core.events import Fact, FlowCompleted, Shown, StepProgress, encode_event
 from openrun.core.machine import Machine
 from openrun.core.outstanding import standing
 from openrun.core.types import FINAL
@@ -14,7 +14,15 @@ from openrun.runtime.journal import Journal
 from openrun.runtime.messages import MessageKind
 from openrun.runtime.slots import Slots
 from openrun.store.chain import GENESIS, link
-from openrun.store.projection import activation_rows, error_text, in_ms
+from openrun.store.projection import (
+    activation_rows,
+    compensation_rows,
+    effect_rows,
+    error_text,
+    in_ms,
+    progress_row,
+    wait_rows,
+)
 from openrun.store.rows import (
     Birth,
     Claim,
@@ -22,11 +30,13 @@ from openrun.store.rows import (
     Duplicate,
     EventRow,
     Message,
+    ProgressRow,
     Release,
     Slice,
     Stale,
     Standing,
     Verdict,
+    WaitRow,
 )
 
 _log = logging.getLogger("openrun.run")
@@ -130,6 +140,7 @@ class RunLog:
         self._taken: list[int] = []
         self._children: list[Slice] = []
         self._messages: list[Message] = []
+        self._progress: list[ProgressRow] = []
         self._release: Release | None = None
         self._touched = False
         self._was_full = False
@@ -150,6 +161,9 @@ class RunLog:
 
     def show(self, shown: Shown) -> None:
         self._shown.append(shown)
+        if type(shown) is StepProgress:
+            # Kept with the next events: nothing is lost that anybody waits for.
+            self._progress.append(progress_row(shown))
         if not self._touched:
             self._touch(urgent=False)
 
@@ -251,10 +265,23 @@ class RunLog:
             messages=(*self._messages, *self._news(facts)),
             taken=tuple(self._taken),
             release=self._release,
+            waits=self._waits(),
+            effects=effect_rows(facts),
+            progress=tuple(self._progress),
+            compensations=compensation_rows(facts),
         )
+        self._progress = []
         self._birth = None
         self._children, self._messages, self._taken = [], [], []
         return part
+
+    def _waits(self) -> tuple[WaitRow, ...]:
+        changes = self.machine.listening.changes if self.machine is not None else []
+        if not changes:
+            return ()
+        rows = wait_rows(self.run_id, changes)
+        changes.clear()
+        return rows
 
     @property
     def _something_to_write(self) -> bool:

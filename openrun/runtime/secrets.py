@@ -17,7 +17,8 @@ _SHORTEST = 4
 """Shorter values would mask innocent text."""
 _DATA = frozenset(
     {"input", "state", "patch", "output", "data", "details", "message", "code", "items", "inputs", "results"}
-    | {"reason", "result", "error", "failures", "wait"}
+    | {"reason", "result", "error", "failures", "wait", "asks", "payload", "title", "form", "answer", "value"}
+    | {"values", "outputs", "comment"}
 )
 """Fields of events, and of what is in them, that hold what a flow made; the rest are names and numbers."""
 

@@ -11,6 +11,7 @@ from openrun.core.limits import Limits
 from openrun.core.types import Json
 from openrun.net.http import HttpClient
 from openrun.runtime.clock import Clock
+from openrun.runtime.guards import Guards
 from openrun.runtime.ids import NewRunId
 from openrun.runtime.secrets import Redactor
 
@@ -43,6 +44,7 @@ class Surroundings:
     clock: Clock
     limits: Limits
     http: HttpClient
+    guards: Guards
     new_run_id: NewRunId
     secret_roots: Mapping[str, Json]
     redact: Callable[[ErrorObject], ErrorObject]
@@ -64,6 +66,7 @@ class Surroundings:
             clock=clock,
             limits=limits,
             http=http,
+            guards=Guards(clock, limits),
             new_run_id=new_run_id,
             secret_roots={"secrets": dict(secrets)} if secrets else {},
             redact=redactor.error,

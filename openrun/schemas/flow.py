@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from openrun.definition.draft import SCHEMA_URL
 from openrun.definition.reader import EdgeFields, FlowSettings
+from openrun.definition.undoing import UNDOING_KEYS
 from openrun.schemas.config import TEMPLATE_DEFINITION, config_schema
 from openrun.schemas.nodes import DIALECT, Schema, closed, tidy
 from openrun.steps.base import Step
@@ -32,7 +33,11 @@ def flow_schema(catalog: StepCatalog | None = None) -> Schema:
     definitions: dict[str, Schema] = {"template": TEMPLATE_DEFINITION}
     references: dict[str, Schema] = {}
     for key, cls in known.items():
-        definitions[f"step.{key}"] = _step(key, cls, definitions)
+        made = _step(key, cls, definitions)
+        if not cls.is_trigger:
+            definitions[f"compensation.{key}"] = _undoing(made)
+            _add_compensate(made)
+        definitions[f"step.{key}"] = made
         references[key] = {"$ref": f"#/$defs/step.{key}"}
     definitions["step"] = {
         "title": "Step",
@@ -43,6 +48,13 @@ def flow_schema(catalog: StepCatalog | None = None) -> Schema:
         "title": "Step of a body",
         "description": "A node of a body; a body has no trigger.",
         "oneOf": [references[key] for key, cls in known.items() if not cls.is_trigger],
+    }
+    definitions["compensation"] = {
+        "title": "Compensation",
+        "description": "A step without id and edges that undoes another.",
+        "oneOf": [
+            {"$ref": f"#/$defs/compensation.{key}"} for key, cls in known.items() if not cls.is_trigger
+        ],
     }
     definitions["edge"] = closed(_model(EdgeFields, definitions) | {"title": "Edge"})
     settings = _model(FlowSettings, definitions)
@@ -116,10 +128,27 @@ def _step(key: str, cls: type[Step], definitions: dict[str, Schema]) -> Schema:
     return closed(made)
 
 
+def _undoing(made: Schema) -> Schema:
+    """A step as it stands in `compensate`."""
+    examples = [{key: each[key] for key in each if key in UNDOING_KEYS} for each in made["examples"]]
+    properties = {name: each for name, each in made["properties"].items() if name in UNDOING_KEYS}
+    return {**made, "properties": properties, "examples": examples}
+
+
+def _add_compensate(made: Schema) -> None:
+    field = Step.model_fields["compensation"]
+    made["properties"]["compensate"] = {
+        "title": "Compensate",
+        "description": field.description,
+        "examples": field.examples,
+        "anyOf": [{"$ref": "#/$defs/compensation"}, {"type": "null"}],
+    }
+
+
 def _model(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
     """The schema of a model that documents are read with; what it refers to is added to the definitions."""
     schema = tidy(model.model_json_schema(ref_template="#/$defs/{model}"))
-    hidden = {name for name, field in model.model_fields.items() if field.exclude}
+    hidden = {field.alias or name for name, field in model.model_fields.items() if field.exclude}
     schema["properties"] = {name: each for name, each in schema["properties"].items() if name not in hidden}
     own = schema.pop("$defs", {})
     for name in _used({**schema["properties"], "config": {}}, own):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from openrun.core.effects import Verdict
 from openrun.core.interpolation import has_template
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.retry import RetryPolicy
@@ -81,6 +83,12 @@ Retry = Annotated[
     GetPydanticSchema(get_pydantic_json_schema=_retry_schema),
 ]
 """A policy, or its number of attempts; kept as a policy."""
+
+
+def _undoing(value: Any) -> Any:
+    if value is None or isinstance(value, Step):
+        return value
+    raise ValueError(f"a step, or nothing, not {type(value).__name__}")
 
 
 class Step(BaseModel):
@@ -155,6 +163,17 @@ class Step(BaseModel):
     position: tuple[float, float] | None = Field(
         default=None, description="Where an editor draws the step: x, y.", examples=[[120, 80]]
     )
+    # No part of the model's own reading and writing: only a catalogue knows the class of a nested step.
+    compensation: Annotated["Step | None", kept_as(Any), AfterValidator(_undoing)] = Field(
+        default=None,
+        alias="compensate",
+        exclude=True,
+        repr=False,
+        description="A step that undoes this one when its run fails or is cancelled.",
+        examples=[
+            {"type": "request", "config": {"url": "https://api.example.com/refunds", "method": "POST"}}
+        ],
+    )
     extensions: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
 
     is_trigger: ClassVar[bool] = False
@@ -165,12 +184,16 @@ class Step(BaseModel):
     one_port: ClassVar[bool] = False
     """A success fires exactly one of its ports."""
     default_effect: ClassVar[EffectClass] = EffectClass.EXTERNAL
+    guarded: ClassVar[bool] = False
+    """It acts outside through `context.effect` only, so that running it again repeats nothing by itself."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         if not inspect.iscoroutinefunction(cls.run):
             raise TypeError(f"{cls.__name__}.run must be `async def`; for a plain function there is @step")
+        if not inspect.iscoroutinefunction(cls.compensate):
+            raise TypeError(f"{cls.__name__}.compensate must be `async def`")
 
     def named(self, step_id: str, extensions: Mapping[str, Json] | None = None) -> Self:
         """This very step, given its id by the flow it is added to."""
@@ -186,6 +209,24 @@ class Step(BaseModel):
     async def resume(self, *_args: Any, **_kwargs: Any) -> Outcome:
         """What the step waited for is there: `resume(self, state, config, wake)`. Succeeds without output."""
         return StepRunResult.success(step_id=self.id)
+
+    async def compensate(self, *_args: Any, **_kwargs: Any) -> StepRunResult | None:
+        """Undo the step's work: `compensate(self, state, config, context)`, or without the context.
+
+        Called when the run fails, aborts, or is cancelled with compensation, after this step has succeeded.
+        `state` and `config` are as they were right after, `context.output` is the step's output. Raising fails
+        it, as a failed result does; what is transient is tried again. Else what is returned counts for nothing.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no compensate()")
+
+    @classmethod
+    def compensates(cls) -> bool:
+        """Whether its steps can be undone by `compensate`."""
+        return cls.compensate is not Step.compensate
+
+    async def verify_effect(self, _key: str, *_args: Any, **_kwargs: Any) -> Verdict:
+        """Look up whether an effect that was started took place: `verify_effect(self, key, context)`."""
+        return Verdict.unknown()
 
     def body(self) -> dict[str, Json] | None:
         """The document of a flow inside this step, run once per item."""

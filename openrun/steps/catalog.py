@@ -11,6 +11,8 @@ from openrun.core.errors import OpenRunError
 from openrun.core.near import did_you_mean
 from openrun.core.types import StepType
 from openrun.steps.base import Step
+from openrun.steps.execution.abort import StepAbort
+from openrun.steps.execution.approval import StepApproval
 from openrun.steps.execution.conditional import StepConditional
 from openrun.steps.execution.delay import StepDelay
 from openrun.steps.execution.fail import StepFail
@@ -21,6 +23,7 @@ from openrun.steps.execution.set_state import StepSetState
 from openrun.steps.execution.subflow import StepSubflow
 from openrun.steps.execution.switch import StepSwitch
 from openrun.steps.execution.transform import StepTransform
+from openrun.steps.execution.wait import StepWait
 from openrun.steps.function import StepFunction
 from openrun.steps.triggers.event import TriggerEvent
 from openrun.steps.triggers.manual import TriggerManual
@@ -72,6 +75,9 @@ def builtin_steps() -> dict[str, type[Step]]:
         StepType.FOREACH.value: StepForeach,
         StepType.SUBFLOW.value: StepSubflow,
         StepType.FAIL.value: StepFail,
+        StepType.WAIT.value: StepWait,
+        StepType.APPROVAL.value: StepApproval,
+        StepType.ABORT.value: StepAbort,
     }
 
 

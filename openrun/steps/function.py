@@ -5,6 +5,9 @@ async def add(a: int, b: int = 1) -> int:
     return a + b
 
 flow.add_step(add(id="sum", a="<<body.a>>", b=3, retry=3))
+
+@add.compensation
+async def subtract(b: int, output: int) -> None: ...
 """
 
 import functools
@@ -18,6 +21,7 @@ from pydantic import Field, create_model
 from pydantic.errors import PydanticUserError
 
 from openrun.core.errors import PermanentError
+from openrun.core.near import did_you_mean
 from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.strict_json import copy
@@ -30,11 +34,14 @@ from openrun.steps.spelling import AnyEffect, Duration
 
 P = ParamSpec("P")
 R = TypeVar("R")
+CallableT = TypeVar("CallableT", bound=Callable[..., Any])
+
+_OUTPUT = "output"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What calling the function of a step takes; `threads` if it blocks."""
+    """What calling the function of a step, or of its compensation, takes; `threads` if it blocks."""
 
     function: Callable[..., Any]
     names: tuple[str, ...]
@@ -42,31 +49,51 @@ class Call:
     context: str | None
     threads: DaemonThreads | None
     info: StepInfo
+    output: bool = False
+    """It asks for what the step put out."""
 
 
 class FunctionStep(Step):
     """A function as a step; `step` makes a subclass for each."""
 
     call: ClassVar[Call]
+    undo: ClassVar[Call | None] = None
 
     async def run(self, state: StateContainer, config: StepConfig, context: StepContext) -> StepRunResult:
         """A result that the function returns is kept; anything else is the output."""
-        call = self.call
-        # Containers are copied, for a config is shared by all runs and a function may change what it is given.
-        arguments = {name: copy(getattr(config, name)) for name in call.names}
-        if call.state is not None:
-            arguments[call.state] = state
-        if call.context is not None:
-            arguments[call.context] = context
-        if call.threads is None:
-            result = await call.function(**arguments)
-        else:
-            result = await _in_thread(call, arguments, context)
+        result = await _called(self.call, state, config, context)
         return result if isinstance(result, StepRunResult) else StepRunResult.success(self.id, result)
+
+    async def compensate(
+        self, state: StateContainer, config: StepConfig, context: StepContext
+    ) -> StepRunResult | None:
+        """Calls the function that `compensation` was put on."""
+        if self.undo is None:
+            return await super().compensate(state, config, context)
+        result = await _called(self.undo, state, config, context)
+        return result if isinstance(result, StepRunResult) else None
+
+    @classmethod
+    def compensates(cls) -> bool:
+        return cls.undo is not None or cls.compensate is not FunctionStep.compensate
 
     @classmethod
     def info(cls) -> StepInfo:
         return cls.call.info
+
+
+async def _called(call: Call, state: StateContainer, config: StepConfig, context: StepContext) -> Any:
+    # Containers are copied, for a config is shared by all runs and a function may change what it is given.
+    arguments = {name: copy(getattr(config, name)) for name in call.names}
+    if call.output:
+        arguments[_OUTPUT] = copy(context.output)
+    if call.state is not None:
+        arguments[call.state] = state
+    if call.context is not None:
+        arguments[call.context] = context
+    if call.threads is None:
+        return await call.function(**arguments)
+    return await _in_thread(call, arguments, context)
 
 
 async def _in_thread(call: Call, arguments: dict[str, Any], context: StepContext) -> Any:
@@ -105,6 +132,18 @@ class StepFunction(Generic[P, R]):
         if given or "config" not in common:
             common["config"] = self.config_class(**given)
         return self.step_class(**common)
+
+    def compensation(self, function: CallableT, /) -> CallableT:
+        """Put `@charge.compensation` on a function, async or not, that undoes what the step has done.
+
+        It takes those of the step's parameters that it names, and, if it names them, `output` (what the step
+        put out), the state and the context.
+        """
+        undone = self.step_class.undo
+        if undone is not None:
+            raise TypeError(f"{self.__name__} has a compensation: {undone.function.__qualname__}()")
+        self.step_class.undo = _undo(function, self.step_class.call)
+        return function
 
 
 @overload
@@ -159,11 +198,40 @@ class _Settings:
     timeout: float | str | None
 
 
-def _step_function(function: Callable[P, R], settings: _Settings) -> StepFunction[P, R]:
+def _undo(function: Callable[..., Any], call: Call) -> Call:
+    _check_function(function, "compensation")
+    parameters = read_parameters(function, "compensation")
+    place, wanted = f"compensation {function.__qualname__}()", parameters.fields.keys()
+    for name in sorted(wanted - {_OUTPUT} - set(call.names)):
+        hint = did_you_mean(name, [*call.names, _OUTPUT])
+        raise TypeError(f"{place}: the step has no parameter {name!r}" + (f"; {hint}" if hint else ""))
+    if _OUTPUT in wanted and _OUTPUT in call.names:
+        raise TypeError(f"{place}: `output` is a parameter of the step too; rename that")
+    return Call(
+        function=function,
+        names=tuple(name for name in parameters.fields if name != _OUTPUT),
+        state=parameters.state,
+        context=parameters.context,
+        threads=_threads(function, snake_case(function.__name__)),
+        info=call.info,
+        output=_OUTPUT in wanted,
+    )
+
+
+def _threads(function: Callable[..., Any], name: str) -> DaemonThreads | None:
+    return None if inspect.iscoroutinefunction(function) else DaemonThreads(f"openrun-{name}")
+
+
+def _check_function(function: object, what: str) -> None:
     if not inspect.isfunction(function):
-        raise TypeError(f"@step goes on a function, not {function!r}")
+        raise TypeError(f"@{what} goes on a function, not {function!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"step function {function.__qualname__}() yields; a step returns once")
+        kind = "step function" if what == "step" else what
+        raise TypeError(f"{kind} {function.__qualname__}() yields; a step returns once")
+
+
+def _step_function(function: Callable[P, R], settings: _Settings) -> StepFunction[P, R]:
+    _check_function(function, "step")
     parameters = read_parameters(function)
     config_class = _config_class(function, parameters)
     step_class = _step_class(function, settings, parameters, config_class)
@@ -210,7 +278,7 @@ def _step_class(
         names=tuple(parameters.fields),
         state=parameters.state,
         context=parameters.context,
-        threads=None if inspect.iscoroutinefunction(function) else DaemonThreads(f"openrun-{key}"),
+        threads=_threads(function, key),
         info=StepInfo(
             name=settings.name or function.__name__.replace("_", " ").capitalize(),
             description=(inspect.getdoc(function) or "").partition("\n")[0],

@@ -9,7 +9,9 @@ from openrun.core.state import StateContainer
 from openrun.steps.base import Step, StepConfig
 from openrun.steps.context import StepContext
 
-STEP_ARGUMENTS = frozenset(name for name, field in Step.model_fields.items() if not field.exclude)
+STEP_ARGUMENTS = frozenset(
+    {"compensate", *(name for name, field in Step.model_fields.items() if not field.exclude)}
+)
 """What every step takes beside its config's fields."""
 
 _REFUSED_KINDS = {
@@ -28,9 +30,9 @@ class Parameters:
     context: str | None
 
 
-def read_parameters(function: Callable[..., Any]) -> Parameters:
+def read_parameters(function: Callable[..., Any], what: str = "step function") -> Parameters:
     """The parameters of a step function. Raises TypeError for those that no config can have."""
-    place = f"step function {function.__qualname__}()"
+    place = f"{what} {function.__qualname__}()"
     hints = _hints(function, place)
     fields: dict[str, tuple[Any, Any]] = {}
     handed: dict[type, str] = {}

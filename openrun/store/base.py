@@ -17,18 +17,24 @@ from openrun.core.types import RunStatus
 from openrun.store.rows import (
     ActivationRow,
     Claim,
+    CompensationRow,
     DeadLetter,
+    Derived,
+    EffectFilter,
+    EffectRow,
     EventRow,
     InboxRow,
     Message,
     Posted,
+    ProgressRow,
     RunFilter,
     RunRow,
     Slice,
-    Standing,
     Tombstone,
     Verdict,
     VersionRow,
+    WaitFilter,
+    WaitRow,
     WorkerRow,
 )
 
@@ -173,6 +179,28 @@ class Store(Protocol):
         due at any time, and no `hold` names a reason.
         """
 
+    async def progress(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ProgressRow]:
+        """What steps of a run reported, by number, greater than `after`."""
+
+    # -- waits, effects, compensations ------------------------------------------------------------
+
+    async def waits(self, wanted: WaitFilter) -> list[WaitRow]:
+        """Oldest first."""
+
+    async def find_waits(self, prefix: str, limit: int = 2) -> list[WaitRow]:
+        """Waits whose id begins so, open or closed, by id."""
+
+    async def effects(self, wanted: EffectFilter) -> list[EffectRow]: ...
+
+    async def find_effects(self, prefix: str, limit: int = 2) -> list[EffectRow]:
+        """Effects whose key begins so, by key."""
+
+    async def compensations(self, run_id: str | None = None, limit: int = 100) -> list[CompensationRow]:
+        """Of one run, all by seq; without one, those that wait for a person, newest first."""
+
+    async def settle_compensation(self, row: CompensationRow) -> bool:
+        """Set `resolution`, `note` and `by` of one that is over without success and has none; False when there is none."""
+
     # -- dead letters -----------------------------------------------------------------------------
 
     async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
@@ -193,8 +221,8 @@ class Store(Protocol):
 
     async def tombstone(self, run_id: str) -> Tombstone | None: ...
 
-    async def rewrite(self, run_id: str, standing: Standing, activations: Sequence[ActivationRow]) -> None:
-        """Replace the rows derived from a run's events."""
+    async def rewrite(self, derived: Derived) -> None:
+        """Replace the rows derived from a run's events; of compensations, what a person has said stays."""
 
     async def backup(self, target: Path) -> None:
         """Write a consistent copy while work goes on. Raises `StoreError` where the database has better tools."""

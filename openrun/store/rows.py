@@ -91,6 +91,82 @@ class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
 
 
+class WaitRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a run waits to be told from outside; it stays, closed, as long as its run does.
+
+    `outcome` is "answered", "approved", "rejected", "received", "expired", "failed" or "cancelled"; None while it is open.
+    """
+
+    wait_id: str
+    run_id: str
+    step_id: str
+    scope: str
+    kind: str
+    name: str
+    correlation: str | None
+    title: str | None
+    ask: str
+    """All of it as JSON: `openrun.core.asks.Ask`."""
+    created_at: int
+    expires_at: int | None
+    closed_at: int | None = None
+    outcome: str | None = None
+
+
+class EffectRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one call to the outside; written again, its `started_at` and `value` stay when None."""
+
+    key: str
+    run_id: str
+    step_id: str
+    scope: str
+    name: str
+    ordinal: int
+    effect: str
+    status: str
+    attempt: int
+    seq: int
+    """The last event about it."""
+    args_hash: str | None = None
+    value: str | None = None
+    """JSON."""
+    error: str | None = None
+    by: str | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+
+
+class ProgressRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step reported while it ran; `number` grows within the run (0 when it is new)."""
+
+    run_id: str
+    step_id: str
+    scope: str
+    attempt: int
+    at: int
+    data: str
+    """JSON."""
+    number: int = 0
+
+
+class CompensationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The undoing of one step; one that did not succeed waits for a person until `resolution` is set."""
+
+    run_id: str
+    step_id: str
+    scope: str
+    status: str
+    seq: int
+    error: str | None = None
+    started_at: int | None = None
+    """None leaves the stored one as it is."""
+    ended_at: int | None = None
+    resolution: str | None = None
+    """"resolved" or "ignored"; set by `settle_compensation` alone."""
+    note: str | None = None
+    by: str | None = None
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """The holder gives the run back; it wants to be claimed at `due_at`, or only once a message comes (None).
 
@@ -126,6 +202,11 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     taken: tuple[int, ...] = ()
     """Numbers of inbox rows that these events answer."""
     release: Release | None = None
+    waits: tuple[WaitRow, ...] = ()
+    """New ones, and those that have changed, whole."""
+    effects: tuple[EffectRow, ...] = ()
+    progress: tuple[ProgressRow, ...] = ()
+    compensations: tuple[CompensationRow, ...] = ()
 
     @property
     def last(self) -> int:
@@ -186,6 +267,17 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Size of its journal."""
 
 
+class Derived(msgspec.Struct, frozen=True, kw_only=True):
+    """All that follows from a run's events."""
+
+    run_id: str
+    standing: Standing
+    activations: tuple[ActivationRow, ...] = ()
+    waits: tuple[WaitRow, ...] = ()
+    effects: tuple[EffectRow, ...] = ()
+    compensations: tuple[CompensationRow, ...] = ()
+
+
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     """A run as lists and inspections show it."""
 
@@ -220,6 +312,27 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     held: bool | None = None
     """Only runs with a `hold` (or only those without)."""
     before: str | None = None
+    limit: int = 50
+
+
+class WaitFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which waits to list, oldest first; `after` is the (created_at, wait_id) that the page before ended with."""
+
+    open: bool | None = True
+    kind: tuple[str, ...] = ()
+    run_id: str | None = None
+    name: str | None = None
+    correlation: str | None = None
+    """Only with a `name`; None is any."""
+    after: tuple[int, str] | None = None
+    limit: int = 50
+
+
+class EffectFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which effects to list: of one run in the order of their `seq`, else the newest (by `started_at`) first."""
+
+    run_id: str | None = None
+    status: tuple[str, ...] = ()
     limit: int = 50
 
 

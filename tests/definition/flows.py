@@ -66,6 +66,24 @@ def _config(key: str) -> st.SearchStrategy[Any]:
     return made.get(key, shown) | shown
 
 
+def _undoing(key: str) -> st.SearchStrategy[Part]:
+    settings = {
+        "name": TEXT,
+        "retry": st.integers(1, 20),
+        "timeout": SECONDS,
+        "effect": st.sampled_from([each.value for each in EffectClass]),
+    }
+    return st.builds(
+        lambda config, more, free: {**free, "type": key, **more, "config": config},
+        _config(key),
+        st.fixed_dictionaries({}, optional=settings),
+        EXTENSIONS,
+    )
+
+
+_UNDOING = st.sampled_from(["request", "subflow", "transform", "delay"]).flatmap(_undoing)
+
+
 def step_parts(step_id: str, keys: list[str]) -> st.SearchStrategy[Part]:
     """A step of one of these types, with any of the settings that every step has."""
 
@@ -88,6 +106,8 @@ def step_parts(step_id: str, keys: list[str]) -> st.SearchStrategy[Part]:
             "max_iterations": st.integers(1, 50),
             "position": st.tuples(st.integers(-9, 9), st.floats(-9, 9)).map(list),
         }
+        if not key.startswith("trigger_"):
+            settings["compensate"] = _UNDOING
         return st.builds(
             lambda config, more, free: {"id": step_id, "type": key, "config": config, **more, **free},
             _config(key),

@@ -17,6 +17,12 @@ def call(receiver: str, step_id: str, path: str | None = None, **more: Json) -> 
     return {"id": step_id, "type": "request", "config": config, **more}
 
 
+def errand(receiver: str, step_id: str, *todo: str, config: Part | None = None, **more: Json) -> Part:
+    """A step that calls these paths, one effect each, and asks where one is "?key"; see `steps.errands`."""
+    settings: Part = {"receiver": receiver, "todo": list(todo), **(config or {})}
+    return {"id": step_id, "type": "errands", "config": settings, **more}
+
+
 def a_flow(flow_id: str, parts: list[Part], edges: list[tuple[str, ...]], **more: Any) -> Flow:
     wired = [dict(zip(("source", "target", "source_port"), each, strict=False)) for each in edges]
     start: Part = {"id": "start", "type": "trigger_manual"}

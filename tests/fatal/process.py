@@ -17,7 +17,7 @@ from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.rows import Slice, Verdict
 
-from .steps import deadly
+from .steps import bare, deadly, errands
 
 POLL = 0.05
 DIED = 99
@@ -49,7 +49,8 @@ class Orders:
 def catalog(*, knows: bool = True) -> StepCatalog:
     found = StepCatalog.builtin()
     if knows:
-        found.add("deadly", deadly)
+        for each in (bare, deadly, errands):
+            found.add(each.__name__, each)
     return found
 
 

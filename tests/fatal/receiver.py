@@ -17,6 +17,10 @@ class Receiver:
         self.paths: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
         """By idempotency key."""
+        self.calls: list[tuple[str, str]] = []
+        """Path and idempotency key of all, in order."""
+        self.says: dict[str, Any] = {}
+        """What paths that are not held are answered, in place of "done"."""
         self.waiting: dict[str, list[asyncio.Future[Any]]] = {}
         self._failures: Counter[str] = Counter()
         self._held: set[str] = set()
@@ -46,6 +50,10 @@ class Receiver:
         """Answer these only when told to."""
         self._held.update(paths)
 
+    def keys_of(self, path: str) -> list[str]:
+        """The idempotency keys of the requests to this path, in order."""
+        return [key for called, key in self.calls if called == path]
+
     def answer(self, path: str, with_what: Any = "done", number: int = -1) -> None:
         """Answer a held request, the last one or that of a number from 0."""
         self.waiting[path][number].set_result(with_what)
@@ -63,11 +71,13 @@ class Receiver:
         path = request.path.removeprefix("/")
         async with self._news:
             self.paths[path] += 1
-            self.keys[request.headers.get("Idempotency-Key", "").strip('"')] += 1
+            key = request.headers.get("Idempotency-Key", "").strip('"')
+            self.keys[key] += 1
+            self.calls.append((path, key))
             held = asyncio.get_running_loop().create_future() if path in self._held else None
             if held is not None:
                 self.waiting.setdefault(path, []).append(held)
             self._news.notify_all()
-        said = "done" if held is None else await held
+        said = self.says.get(path, "done") if held is None else await held
         status = 503 if self.paths[path] <= self._failures[path] else 200
         return web.json_response(said, status=status, headers=SAME_FOR_ALL)

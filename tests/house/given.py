@@ -1,11 +1,13 @@
 """Flows that leave all kinds of rows behind, and runs of them."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from openrun import Flow
+from openrun import Flow, StepContext, TriggerManual, step
 from openrun.app import App
 from openrun.core.types import RunStatus
+from openrun.store.rows import WaitFilter
 from tests.store.given import until
 
 Part = dict[str, Any]
@@ -24,6 +26,30 @@ def row_of(flow_id: str, *parts: Part) -> Flow:
     return Flow.from_dict({"id": flow_id, "name": flow_id, "steps": [START, *parts], "edges": edges})
 
 
+async def _charged(amount: int) -> Part:
+    return {"charged": amount, "note": "ü\0"}
+
+
+@step
+async def pay(context: StepContext, amount: int = 3) -> Part:
+    """A step that reports, charges, and asks a person."""
+    context.emit({"amount": amount})
+    paid: Part = await context.effect("charge", _charged, amount)
+    return {**paid, "by": await context.interrupt({"amount": amount}, title="Paid\0?")}
+
+
+def undone(part: Part, undoing: Part) -> Part:
+    return {**part, "compensate": undoing}
+
+
+def _pays() -> Flow:
+    flow = Flow(id="pays", name="pays")
+    flow.add_edge(TriggerManual(id="start"), pay(id="pay"))
+    return flow
+
+
+PUT_BACK: Part = {"type": "set_state", "config": {"key": "back", "value": 1}}
+FAIL: Part = {"type": "fail", "config": {"message": "no\0 way back"}}
 DAMAGES = (
     "UPDATE events SET body = body || ' ' WHERE run_id = ? AND seq = 3",
     "UPDATE events SET body = CAST(x'ff' AS TEXT) WHERE run_id = ? AND seq = 3",
@@ -44,6 +70,9 @@ FLOWS = (
         keep("after"),
     ),
     row_of("calls", {"id": "call", "type": "subflow", "config": {"flow": "plain", "input": {}}}, keep("b")),
+    row_of("asks", keep("a"), {"id": "ask", "type": "approval", "config": {"title": "May\0 I?"}}),
+    row_of("undoes", undone(keep("a"), PUT_BACK), undone(keep("b"), FAIL), {"id": "boom", **FAIL}),
+    _pays(),
 )
 
 
@@ -67,6 +96,16 @@ async def standing(app: App, run_id: str, status: RunStatus) -> str:
 async def waiting(app: App) -> str:
     """The id of a run that waits for an hour."""
     return await standing(app, (await app.start("waits")).run_id, RunStatus.WAITING)
+
+
+async def of_people_and_money(app: App) -> list[str]:
+    """Runs that undid what they did, wait for an approval, and have paid and wait for a word."""
+    found = [await ended(app, "undoes")]
+    for flow in ("asks", "pays"):
+        run_id = (await app.start(flow)).run_id
+        await until(partial(app.store.waits, WaitFilter(run_id=run_id)))
+        found.append(run_id)
+    return found
 
 
 async def of_all_kinds(app: App) -> list[str]:

@@ -21,7 +21,7 @@ async def test_a_store_at_work_has_no_problems(app: App) -> None:
     assert app.worker is not None
     assert [each.worker for each in found.workers] == [app.worker.name]
     assert found.workers[0].lease_ms > 0
-    assert found.schema == 1
+    assert found.schema == 2
     assert (found.orphans, found.holds, found.overdue, found.resting) == ((), (), None, ())
 
 

@@ -1,6 +1,7 @@
 """Runs that ended long ago go, and nothing of them is lost on the way."""
 
 import errno
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 from openrun.app import App
 from openrun.core.events import FlowStarted
 from openrun.house.archive import Archive
+from openrun.house.rebuild import rows_of
 from openrun.house.retention import Retention
 from openrun.store.base import Store
 from openrun.store.chain import broken
-from openrun.store.rows import EventRow
-from tests.house.given import DAMAGES, ended, of_all_kinds, waiting
-from tests.store.given import NOW, Told, accepted, beside, enlisted
+from openrun.store.rows import EffectFilter, EventRow, WaitFilter
+from tests.house.given import DAMAGES, ended, of_all_kinds, of_people_and_money, waiting
+from tests.store.given import NOW, Told, accepted, beside, enlisted, until
 
 FAR = 2**53
 
@@ -64,6 +66,24 @@ async def test_what_has_ended_is_archived_and_removed_and_the_rest_stays(app: Ap
         assert tombstone is not None
         assert (await app.store.run(row.run_id), tombstone.hash) == (None, row.hash)
     assert sum((await app.store.counts()).values()) == 2
+
+
+async def test_what_a_run_asked_did_told_and_undid_goes_with_it(app: App) -> None:
+    undoes, _, pays = await of_people_and_money(app)
+    cancelled = await app.start("pays")
+    await until(partial(app.store.waits, WaitFilter(run_id=cancelled.run_id)))
+    await app.cancel(cancelled.run_id)
+    await app.ended(cancelled.run_id)
+    gone = [undoes, cancelled.run_id]
+    assert all([await rows_of(app.store, run_id) for run_id in gone])
+    assert await app.store.progress(cancelled.run_id)
+    assert (await Retention(app.store, FAR, None).sweep()).runs == 2
+    assert [await rows_of(app.store, run_id) for run_id in gone] == [[], []]
+    assert await app.store.progress(cancelled.run_id) == []
+    assert await app.store.compensations() == []
+    assert len(await app.store.waits(WaitFilter(open=None))) == 2
+    assert [row.run_id for row in await app.store.effects(EffectFilter())] == [pays]
+    assert await app.store.progress(pays)
 
 
 async def test_what_ended_since_stays(app: App) -> None:

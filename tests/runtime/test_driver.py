@@ -94,11 +94,11 @@ async def test_breaking_off_the_stream_leaves_the_run_alone() -> None:
     ended = asyncio.Event()
 
     @step
-    async def wait() -> None:
+    async def linger() -> None:
         await opened.wait()
         ended.set()
 
-    async for _event in flow_of(wait()).run():
+    async for _event in flow_of(linger()).run():
         break
     gc.collect()
     opened.set()

@@ -6,20 +6,28 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from openrun import Flow
+from openrun.core.asks import Answer, Ask, AskKind, Decision
+from openrun.core.effects import EffectStatus
 from openrun.core.errors import ErrorObject
 from openrun.core.events import (
     ChildCompleted,
+    CompensationCompleted,
+    CompensationStarted,
+    EffectRecorded,
     Failure,
     FlowCancelRequested,
     FlowCompleted,
+    FlowForked,
     FlowPaused,
     FlowResumed,
     FlowStarted,
     ReviewRequested,
     ReviewResolved,
     Shown,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
+    StepInterrupted,
     StepProgress,
     StepScheduled,
     StepSkipped,
@@ -28,8 +36,9 @@ from openrun.core.events import (
     TimerFired,
     encode_event,
 )
-from openrun.core.results import StepRunResult, WaitForChildren, WaitForItems, WaitUntil
-from openrun.core.types import RunStatus, SkipReason
+from openrun.core.results import StepRunResult, WaitForAnswers, WaitForChildren, WaitForItems, WaitUntil
+from openrun.core.types import EffectClass, RunStatus, SkipReason
+from openrun.core.undoing import CompensationOutcome, CompensationStatus
 from openrun.schemas import event_schema
 from tests.definition.given import document, transform
 
@@ -41,6 +50,19 @@ NOW = datetime(2030, 1, 31, 9, tzinfo=UTC)
 RUN: dict[str, Any] = {"run_id": "r", "flow_id": "f", "seq": 1, "timestamp": NOW}
 STEP: dict[str, Any] = {**RUN, "step_id": "s"}
 ERROR = ErrorObject(code="TIMEOUT", message="too slow", retryable=True, retry_after=1.5, details={"a": 1})
+ASKS = (
+    Ask(
+        kind=AskKind.APPROVAL,
+        id="a",
+        title="Pay?",
+        payload={"amount": 5},
+        form={"type": "object"},
+        approvers=("role:finance", "user:ada"),
+        quorum=2,
+        until=NOW,
+    ),
+    Ask(kind=AskKind.EVENT, id="b", name="paid", correlation="7"),
+)
 EVENTS: list[Shown] = [
     FlowStarted(**RUN, version="v", trigger=None),
     FlowStarted(**RUN, version="v", trigger="t", input={"body": 1}, state={"a": 1}, parent_run_id="p"),
@@ -51,21 +73,53 @@ EVENTS: list[Shown] = [
     StepWaiting(**STEP, wait=WaitUntil(until=NOW)),
     StepWaiting(**STEP, wait=WaitForItems(items=[1])),
     StepWaiting(**STEP, wait=WaitForChildren(flow="f", inputs=[1], run_ids=("a",))),
+    StepWaiting(**STEP, wait=WaitForAnswers(asks=ASKS, until=NOW)),
+    StepWaiting(**STEP, wait=WaitForAnswers(asks=(Ask(kind=AskKind.SIGNAL),))),
+    StepCompleted(**STEP, result=StepRunResult.abort("s", {"a": 1}, reason="fraud")),
+    StepInterrupted(**STEP, asks=ASKS, attempt=2, until=NOW),
+    SignalReceived(
+        **STEP, answer=Answer(ask="a", decision=Decision.REJECTED, value=1, reason="no", by="user:ada")
+    ),
+    SignalReceived(**RUN, answer=Answer(name="paid")),
+    EffectRecorded(
+        **STEP, name="charge", key="k", status=EffectStatus.STARTED, effect=EffectClass.AT_MOST_ONCE
+    ),
+    EffectRecorded(
+        **STEP,
+        name="charge",
+        key="k",
+        status=EffectStatus.COMMITTED,
+        effect=EffectClass.AT_MOST_ONCE,
+        ordinal=1,
+        attempt=2,
+        args_hash="h",
+        value={"id": 7},
+        error=ERROR,
+        by="user:ada",
+    ),
+    CompensationStarted(**STEP, reason=RunStatus.FAILED),
+    CompensationCompleted(**STEP, status=CompensationStatus.EXPIRED, error=ERROR),
+    FlowForked(
+        **RUN, origin="o", at=4, values={"a": 1}, outputs={"s": 1}, removed=("b",), by="ada", comment="!"
+    ),
     StepCancelled(**STEP, reason="cancelled"),
     TimerFired(**RUN),
     TimerFired(**STEP),
     ChildCompleted(**STEP, index=0, child_run_id="c", status=RunStatus.FAILED, error=ERROR),
-    FlowCancelRequested(**RUN, hard=True),
+    FlowCancelRequested(**RUN, hard=True, error=ERROR, compensate=True),
     FlowCompleted(
         **RUN,
         status=RunStatus.FAILED,
         output=[1],
         failures=(Failure(step_id="s", scope="/", error=ERROR, handled=False),),
     ),
+    FlowCompleted(**RUN, status=RunStatus.ABORTED, compensation=CompensationOutcome.PARTIAL),
     FlowPaused(**RUN, reason="lunch"),
     FlowResumed(**RUN),
     ReviewRequested(**STEP, reason="unknown_outcome"),
+    ReviewRequested(**STEP, reason="unknown_outcome", key="k"),
     ReviewResolved(**STEP, committed=True),
+    ReviewResolved(**STEP, committed=False, by="user:ada"),
     StepSkipped(**STEP, reason=SkipReason.NOT_TAKEN),
     StepProgress(**STEP, data={"done": 1}),
 ]

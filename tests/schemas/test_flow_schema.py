@@ -1,7 +1,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +12,7 @@ from openrun import Flow, Step, StepCatalog, StepConfig, step
 from openrun.core.types import Json
 from openrun.schemas import down_converted, flow_schema
 from tests.definition.flows import flows
-from tests.definition.given import START, document, each, edge, refusals, transform
+from tests.definition.given import START, Part, document, each, edge, refusals, transform
 
 SCHEMA = flow_schema()
 NEW = Draft202012Validator(SCHEMA)
@@ -23,7 +23,12 @@ EXAMPLES = {
     if "steps" in (value := json.loads(path.read_text()))
 }
 STEPS = StepCatalog.builtin().items()
-Part = dict[str, Any]
+
+
+def undone_by(compensate: Json) -> Part:
+    return document(
+        [{"id": "a", "type": "request", "config": {"url": "https://a.b"}, "compensate": compensate}]
+    )
 
 
 def is_valid(value: Json, schema: Json = SCHEMA) -> bool:
@@ -138,6 +143,16 @@ REFUSED: list[Part] = [
     document([{"id": "a", "type": "request", "config": {"url": "https://a.b", "timeout": -5}}]),
     document([{"id": "a", "type": "subflow", "config": {"flow": "<<body.flow>>"}}]),
     document([{"id": "a", "type": "switch", "config": {"value": 1, "cases": []}}]),
+    undone_by(5),
+    undone_by({}),
+    undone_by({"type": "nope"}),
+    undone_by({"type": "trigger_manual"}),
+    undone_by({"type": "request"}),
+    undone_by({"type": "request", "config": {"url": "https://a.b"}, "id": "b"}),
+    undone_by({"type": "request", "config": {"url": "https://a.b"}, "always": True}),
+    undone_by({"type": "request", "config": {"url": "https://a.b"}, "compensate": {"type": "fail"}}),
+    undone_by({"type": "request", "config": {"url": "https://a.b", "odd": 1}}),
+    {"name": "n", "steps": [{**START, "compensate": {"type": "delay", "config": {"seconds": 1}}}]},
     document([each("a", [START])]),
     document([each("a", [{"id": "b", "type": "nope"}])]),
     document([each("a", 7)]),
@@ -170,6 +185,19 @@ TAKEN: list[Part] = [
     document([{"id": "a", "type": "request", "config": {"url": "https://a.b", "max_bytes": "<<n>>"}}]),
     document([{"id": "a", "type": "foreach", "config": {"items": "<<body>>", "flow": "other"}}]),
     document([each("a", [transform("b"), each("c", [transform("d")])], [edge("b", "c")])]),
+    undone_by(None),
+    undone_by({"type": "subflow", "config": {"flow": "refund-order", "input": {"id": "<<steps.a.id>>"}}}),
+    undone_by(
+        {
+            "type": "request",
+            "name": "Refund",
+            "config": {"url": "https://a.b/<<steps.a.data.id>>", "method": "DELETE"},
+            "retry": {"max_attempts": 5},
+            "timeout": "10s",
+            "effect": "idempotent",
+            "x-note": 1,
+        }
+    ),
     {
         "name": "n",
         "steps": [{"id": "h", "type": "trigger_webhook", "config": {"path": "/a", "method": "GET"}}],

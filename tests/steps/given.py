@@ -6,14 +6,28 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from openrun.core.asks import Ask
 from openrun.core.errors import ErrorObject, StepError
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.state import StateContainer
 from openrun.net.http import HttpClient
 from openrun.steps.base import RENDERED, Step, StepConfig
-from openrun.steps.context import StepContext
+from openrun.steps.context import EffectCall, StepContext
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class Unrecorded:
+    """Makes calls as they come; nothing is asked, nothing remembered."""
+
+    async def effect(self, call: EffectCall) -> Any:
+        return await call.call(*call.args, **call.kwargs)
+
+    async def interrupt(self, ask: Ask, seconds: float | None) -> Any:
+        raise AssertionError(f"nobody is here to answer {ask} within {seconds} s")
+
+    def now(self) -> datetime:
+        return NOW
 
 
 def a_context(given: dict[str, Any] | None = None, *, http: HttpClient | None = None) -> StepContext:
@@ -27,6 +41,7 @@ def a_context(given: dict[str, Any] | None = None, *, http: HttpClient | None = 
         clock=lambda: NOW,
         emit=lambda _: None,
         http=http or HttpClient(),
+        recording=Unrecorded(),
     )
 
 

@@ -27,7 +27,7 @@ def test_every_built_in_type_has_a_class_that_names_it() -> None:
 @pytest.mark.parametrize("cls", builtin_steps().values())
 def test_every_built_in_step_introduces_itself(cls: type[Step]) -> None:
     info = cls.info()
-    assert info.category in {"trigger", "logic", "data", "http", "time", "flow"}
+    assert info.category in {"trigger", "logic", "data", "http", "time", "people", "flow"}
     assert info.description == (cls.__doc__ or "").strip()
     assert info.examples
     for example in info.examples:
@@ -83,9 +83,9 @@ def test_a_key_is_a_word(key: str) -> None:
 
 
 def test_the_first_key_of_a_class_is_its_key() -> None:
-    found = StepCatalog({"wait": StepDelay, "pause": StepDelay})
-    assert found.key_of(StepDelay) == "wait"
-    assert found.keys() == ["wait", "pause"]
+    found = StepCatalog({"rest": StepDelay, "pause": StepDelay})
+    assert found.key_of(StepDelay) == "rest"
+    assert found.keys() == ["rest", "pause"]
 
 
 def test_a_class_that_is_not_in_the_catalogue_has_the_key_it_would_have() -> None:

@@ -183,7 +183,7 @@ def test_a_function_without_parameters_needs_no_config() -> None:
     assert nothing.step_class.model_validate({"id": "x"}).config == nothing.config_class()
 
 
-@pytest.mark.parametrize("name", ["id", "name", "retry", "config", "timeout", "join_mode"])
+@pytest.mark.parametrize("name", ["id", "name", "retry", "config", "timeout", "join_mode", "compensate"])
 def test_a_parameter_that_every_step_has_is_refused(name: str) -> None:
     scope: dict[str, Any] = {}
     exec(f"async def f({name}: int): ...", scope)  # noqa: S102
@@ -297,3 +297,109 @@ async def test_what_a_function_raises_is_raised() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await ran(divide(a=0), None, a_context())
+
+
+@step
+async def charge(card: str, amounts: list[int]) -> Any:
+    return [card, *amounts]
+
+
+async def undone(made: FunctionStep, output: Any = None, state: StateContainer | None = None) -> Any:
+    context = a_context()
+    context.output = output
+    return await made.compensate(state or StateContainer(), made.config, context)
+
+
+async def test_a_compensation_takes_what_it_names() -> None:
+    seen: list[Any] = []
+
+    @charge.compensation
+    async def refund(output: list[Any], amounts: list[int], state: StateContainer, where: StepContext) -> str:
+        output.append("changed")
+        amounts.append(0)
+        state.set("refunded", True)
+        seen.extend([output, amounts, where.run_id])
+        return "ignored"
+
+    made, state, output = charge(card="visa", amounts=[1]), StateContainer(), ["visa", 1]
+    assert made.compensates()
+    assert await undone(made, output, state) is None
+    assert seen == [["visa", 1, "changed"], [1, 0], "run"]
+    assert state.patch == {"refunded": True}
+    assert output == ["visa", 1]
+    assert made.config.model_dump() == {"card": "visa", "amounts": [1]}
+    assert await refund([], [], state, a_context()) == "ignored"
+
+
+async def test_a_plain_compensation_runs_in_a_thread() -> None:
+    @step
+    async def book() -> None: ...
+
+    where: list[str] = []
+
+    @book.compensation
+    def cancel_booking() -> None:
+        where.append(threading.current_thread().name)
+
+    assert await undone(book()) is None
+    assert where == ["openrun-cancel_booking"]
+
+
+async def test_a_result_that_a_compensation_returns_is_kept() -> None:
+    @step
+    async def book() -> None: ...
+
+    @book.compensation
+    async def cancel() -> StepRunResult:
+        return StepRunResult.failure(error="too late")
+
+    assert await undone(book()) == StepRunResult.failure(error="too late")
+
+
+async def test_a_function_without_a_compensation_cannot_be_undone() -> None:
+    assert not add(a=1).compensates()
+    with pytest.raises(NotImplementedError, match=r"has no compensate\(\)"):
+        await undone(add(a=1))
+
+
+def test_a_function_step_takes_a_step_that_undoes_it() -> None:
+    undoing = multiply(a=1, b=2)
+    made = add(id="sum", a=1, compensate=undoing)
+    assert made.compensation is undoing
+    assert made.config.model_dump() == {"a": 1, "b": 1}
+
+
+def test_a_compensation_that_asks_for_what_is_not_there_is_refused() -> None:
+    @step
+    async def book(room: str, output: str) -> None: ...
+
+    async def cancel(rom: str) -> None: ...
+    async def both(output: str) -> None: ...
+    async def many(*rooms: str) -> None: ...
+    def numbers() -> Any:
+        yield 1
+
+    with pytest.raises(
+        TypeError, match=r"cancel\(\): the step has no parameter 'rom'; did you mean 'room'\?"
+    ):
+        book.compensation(cancel)
+    with pytest.raises(TypeError, match="`output` is a parameter of the step too"):
+        book.compensation(both)
+    with pytest.raises(TypeError, match=r"compensation .*'rooms' takes any number of values"):
+        book.compensation(many)
+    with pytest.raises(TypeError, match=r"compensation .*numbers\(\) yields"):
+        book.compensation(numbers)
+    with pytest.raises(TypeError, match="@compensation goes on a function"):
+        book.compensation(functools.partial(cancel))
+    assert not book.step_class.compensates()
+
+
+def test_a_step_has_one_compensation() -> None:
+    @step
+    async def book() -> None: ...
+
+    @book.compensation
+    async def cancel() -> None: ...
+
+    with pytest.raises(TypeError, match=r"book has a compensation: .*cancel\(\)"):
+        book.compensation(cancel)

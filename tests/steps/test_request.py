@@ -15,6 +15,7 @@ from openrun.net.address import AllowList
 from openrun.net.http import HttpClient
 from openrun.steps.execution import StepRequest, StepRequestConfig
 from openrun.steps.execution.incoming import SHOWN_BYTES
+from openrun.steps.execution.request import EFFECT
 
 from .given import a_context, error_of, ran, refusal, rendered
 
@@ -204,7 +205,7 @@ async def test_what_has_an_effect_carries_the_idempotency_key(net: Net, method: 
     context = a_context()
     seen = await net.sent(method=method)
     assert seen["method"] == method
-    assert seen["headers"]["idempotency-key"] == f'"{context.idempotency_key}"'
+    assert seen["headers"]["idempotency-key"] == f'"{context.effect_key(EFFECT)}"'
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "PUT", "DELETE"])

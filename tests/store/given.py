@@ -15,14 +15,20 @@ from openrun.store.rows import (
     Birth,
     Claim,
     Committed,
+    CompensationRow,
     Dedupe,
+    EffectFilter,
+    EffectRow,
     EventRow,
     Message,
+    ProgressRow,
     Release,
     Slice,
     Stale,
     Standing,
     Verdict,
+    WaitFilter,
+    WaitRow,
 )
 
 T = TypeVar("T")
@@ -127,6 +133,32 @@ class Told:
         given: dict[str, Any] = {"scope": "/", "attempt": 1, "seq": self.seq + 1, **more}
         return ActivationRow(run_id=self.run_id, step_id=step_id, status=status, **given)
 
+    def asks(self, wait_id: str, **more: Any) -> WaitRow:
+        """It waits for an approval."""
+        given: dict[str, Any] = {
+            "step_id": "ask", "scope": "/", "kind": "approval", "name": "", "correlation": None, "title": "May I?",
+            "ask": '{"kind":"approval"}', "created_at": NOW, "expires_at": None, **more,
+        }  # fmt: skip
+        return WaitRow(wait_id=wait_id, run_id=self.run_id, **given)
+
+    def calls(self, key: str, status: str = "started", **more: Any) -> EffectRow:
+        """What is known of a call after the next event; one that has started did so at `NOW`."""
+        given: dict[str, Any] = {
+            "step_id": "pay", "scope": "/", "name": "charge", "ordinal": 0, "effect": "at_most_once", "attempt": 1,
+            "seq": self.seq + 1, "started_at": NOW if status == "started" else None, **more,
+        }  # fmt: skip
+        return EffectRow(key=key, run_id=self.run_id, status=status, **given)
+
+    def reports(self, data: str, **more: Any) -> ProgressRow:
+        given: dict[str, Any] = {"step_id": "load", "scope": "/", "attempt": 1, "at": NOW, **more}
+        return ProgressRow(run_id=self.run_id, data=data, **given)
+
+    def undoes(self, step_id: str, status: str = "started", **more: Any) -> CompensationRow:
+        """Where the undoing of a step stands after the next event; one that is over ended at `NOW`."""
+        its = {"started_at": NOW} if status == "started" else {"ended_at": NOW}
+        given: dict[str, Any] = {"scope": "/", "seq": self.seq + 1, **its, **more}
+        return CompensationRow(run_id=self.run_id, step_id=step_id, status=status, **given)
+
 
 def message(run_id: str, key: str, **its: Any) -> Message:
     return Message(run_id=run_id, kind="signal", key=key, body=its)
@@ -217,12 +249,20 @@ async def until(condition: Callable[[], Awaitable[T]], seconds: float = PATIENCE
             await asyncio.sleep(0.01)
 
 
+NOTHING: tuple[object, ...] = (None, [], [], [], [], [], [], [], None)
+"""What `everything` says of a run that is not there."""
+
+
 async def everything(store: Store, run_id: str) -> tuple[object, ...]:
     """All that the store keeps of a run."""
     return (
         await store.run(run_id),
         await store.events(run_id),
         await store.activations(run_id),
+        await store.waits(WaitFilter(open=None, run_id=run_id)),
+        await store.effects(EffectFilter(run_id=run_id)),
+        await store.progress(run_id),
+        await store.compensations(run_id),
         await store.waiting_messages([run_id]),
         await store.dead_letter(run_id),
     )

@@ -155,7 +155,14 @@ each = StepForeach(config=StepForeachConfig(items=[1], flow="ship-order"))
 price = StepSubflow(config=StepSubflowConfig(flow="pricing"))
 stop = StepFail(config=StepFailConfig(message="no"))
 
+refund = StepRequest(config=StepRequestConfig(url="https://api.example.com/refunds"), retry=5)
+charge = StepRequest(
+    id="charge", config=StepRequestConfig(url="https://api.example.com/charges"), compensate=refund
+)
+StepDelay(config=StepDelayConfig(seconds=1), compensate=None)
+
 assert_type(fetch.config, StepRequestConfig)
+assert_type(charge.compensation, Step | None)
 assert_type(pause.retry_policy(), RetryPolicy | None)
 assert_type(pause.effect_class(), EffectClass)
 
@@ -234,6 +241,26 @@ class Parity(Step):
         return StepRunResult.failure(self.id, config.message, code="ODD")
 
 
+class Booking(Step):
+    config: MyStepConfig
+
+    async def run(self, state: StateContainer, config: MyStepConfig) -> StepRunResult:
+        return StepRunResult.success(output={"booked": config.message})
+
+    async def compensate(self, state: StateContainer, config: MyStepConfig, context: StepContext) -> None:
+        context.emit({"cancelled": context.output})
+
+
+class Hotel(Step):
+    config: MyStepConfig
+
+    async def run(self, state: StateContainer, config: MyStepConfig) -> StepRunResult:
+        return StepRunResult.success()
+
+    async def compensate(self, state: StateContainer, config: MyStepConfig) -> StepRunResult:
+        return StepRunResult.failure(self.id, "no refunds", code="NO_REFUNDS")
+
+
 @step
 def lucky_number(who: str, highest: int = 100) -> int:
     return sum(map(ord, who)) % highest
@@ -246,7 +273,19 @@ async def parity(number: int, state: StateContainer, context: StepContext) -> St
     return StepRunResult.success(output=number, port="odd" if number % 2 else "even")
 
 
-MyStep(config=MyStepConfig(message="<<note>>"), retry=3)
+@lucky_number.compensation
+async def unlucky(who: str, output: int, context: StepContext) -> None:
+    context.emit({who: -output})
+
+
+@parity.compensation
+def even_out(number: int) -> int:
+    return number - 1
+
+
+MyStep(config=MyStepConfig(message="<<note>>"), retry=3, compensate=refund)
+assert_type(even_out(3), int)
+assert_type(lucky_number(id="lucky", who="ada", compensate=refund), FunctionStep)
 assert_type(lucky_number(id="lucky", who="<<body.name>>", retry=3, timeout="5s"), FunctionStep)
 assert_type(lucky_number.function("ada"), int)
 flow.add(hook >> parity(number="<<body>>")["odd"] >> store)
@@ -265,6 +304,9 @@ StepDelay(config=StepDelayConfig(seconds=5), retry="3")  # type: ignore[arg-type
 StepDelay(config=StepDelayConfig(seconds=5), retry={"max_attempts": 3})  # type: ignore[arg-type]
 StepDelay(config=StepDelayConfig(seconds=5), effect="once")  # type: ignore[arg-type]
 StepDelay(config=StepDelayConfig(seconds=5), retries=3)  # type: ignore[call-arg]
+StepDelay(config=StepDelayConfig(seconds=5), compensate={"type": "delay"})  # type: ignore[arg-type]
+StepDelay(config=StepDelayConfig(seconds=5), compensation=refund)  # type: ignore[call-arg]
+lucky_number.compensation("unlucky")  # type: ignore[type-var]
 StepForeachConfig(items=[], flow="f", on_item_error="ignore")  # type: ignore[arg-type]
 StepForeachConfig(items=[], body=5)  # type: ignore[arg-type]
 RetryPolicy(strategy="linear")  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """The steps that do the work of a flow, a file each."""
 
+from openrun.steps.execution.abort import StepAbort, StepAbortConfig
+from openrun.steps.execution.approval import StepApproval, StepApprovalConfig
 from openrun.steps.execution.conditional import Operator, StepConditional, StepConditionalConfig
 from openrun.steps.execution.delay import StepDelay, StepDelayConfig
 from openrun.steps.execution.fail import StepFail, StepFailConfig
@@ -10,10 +12,15 @@ from openrun.steps.execution.set_state import StepSetState, StepSetStateConfig
 from openrun.steps.execution.subflow import StepSubflow, StepSubflowConfig
 from openrun.steps.execution.switch import StepSwitch, StepSwitchConfig
 from openrun.steps.execution.transform import StepTransform, StepTransformConfig
+from openrun.steps.execution.wait import StepWait, StepWaitConfig
 
 __all__ = [
     "Method",
     "Operator",
+    "StepAbort",
+    "StepAbortConfig",
+    "StepApproval",
+    "StepApprovalConfig",
     "StepConditional",
     "StepConditionalConfig",
     "StepDelay",
@@ -34,4 +41,6 @@ __all__ = [
     "StepSwitchConfig",
     "StepTransform",
     "StepTransformConfig",
+    "StepWait",
+    "StepWaitConfig",
 ]

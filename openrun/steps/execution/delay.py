@@ -58,7 +58,7 @@ class StepDelay(Step):
         self, state: StateContainer, config: StepDelayConfig, context: StepContext
     ) -> StepRunResult | WaitUntil:
         del state
-        now = context.now()
+        now = context.clock()
         until = _end(config, now)
         if until <= now:
             return StepRunResult.success(self.id)

@@ -9,12 +9,12 @@ from openrun.core.interpolation import has_template
 from openrun.core.limits import DEFAULT_LIMITS
 from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
-from openrun.core.types import EffectClass, StepType
+from openrun.core.types import EffectClass, Json, StepType
 from openrun.net.http import HttpRequest
 from openrun.net.status import failure_of
 from openrun.net.url import parse_url, shown
 from openrun.steps.base import RENDERED, Step, StepConfig, StepInfo
-from openrun.steps.context import StepContext
+from openrun.steps.context import EffectCall, StepContext
 from openrun.steps.execution.auth import AUTH_FIELDS, Auth, BasicAuth, BearerAuth
 from openrun.steps.execution.incoming import received, with_body
 from openrun.steps.execution.outgoing import encoded, pairs
@@ -22,6 +22,8 @@ from openrun.steps.spelling import Duration, OrTemplate, kept_as, seconds_in
 
 TIMEOUT = 30.0
 IDEMPOTENCY_HEADER = "Idempotency-Key"
+EFFECT = "request"
+"""Name of the effect in the ledger."""
 
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
@@ -122,23 +124,31 @@ class StepRequest(Step):
     type: str = Field(default=StepType.REQUEST, exclude=True, repr=False)
     config: StepRequestConfig = Field(description="What to send, and where.")
 
+    guarded: ClassVar[bool] = True
+
     async def run(
         self, state: StateContainer, config: StepRequestConfig, context: StepContext
     ) -> StepRunResult:
         """The output, and the state's key `response`, is {status, headers, body, data}."""
+        call = EffectCall(
+            name=EFFECT, call=self._exchange, args=(config, context), target=_origin(config.url), whole=True
+        )
+        try:
+            answer = await context.only_effect(call)
+            state.set("response", answer)
+        except JsonError as error:
+            place = f"{config.method} {shown(config.url)}"
+            raise PermanentError(f"{place}: the response cannot be kept: {error}", code=error.code) from None
+        return StepRunResult.success(self.id, answer)
+
+    async def _exchange(self, config: StepRequestConfig, context: StepContext) -> dict[str, Json]:
         response = await context.http.send(self._request(config, context))
         failure = failure_of(
-            response.status, response.headers, method=config.method, url=response.url, now=context.now()
+            response.status, response.headers, method=config.method, url=response.url, now=context.clock()
         )
         if failure is not None:
             raise with_body(failure, response)
-        answer = received(response)
-        try:
-            state.set("response", answer)
-        except JsonError as error:
-            place = f"{config.method} {shown(response.url)}"
-            raise PermanentError(f"{place}: the response cannot be kept: {error}", code=error.code) from None
-        return StepRunResult.success(self.id, answer)
+        return received(response)
 
     def effect_class(self) -> EffectClass:
         if self.effect is not None:
@@ -153,7 +163,7 @@ class StepRequest(Step):
         if isinstance(config.auth, BearerAuth | BasicAuth):
             headers["Authorization"] = config.auth.header()
         if config.method not in _REPEATABLE and not _has(headers, IDEMPOTENCY_HEADER.lower()):
-            headers[IDEMPOTENCY_HEADER] = f'"{context.idempotency_key}"'
+            headers[IDEMPOTENCY_HEADER] = f'"{context.effect_key(EFFECT)}"'
         return HttpRequest(
             method=config.method,
             url=config.url,
@@ -185,3 +195,9 @@ class StepRequest(Step):
 
 def _has(headers: dict[str, str], name: str) -> bool:
     return any(each.lower() == name for each in headers)
+
+
+def _origin(url: str) -> str:
+    """Whom the request is for: requests to one host and port share what guards them."""
+    target = parse_url(url, place="url")
+    return f"{target.raw_host}:{target.port}"

@@ -73,7 +73,7 @@ class TriggerEvent(Step):
         del config
         state.apply(context.input)
         if context.input["event_timestamp"] is None:
-            state.set("event_timestamp", context.now())
+            state.set("event_timestamp", context.clock())
         return StepRunResult.success(self.id)
 
     def _only_type(self) -> str | None:

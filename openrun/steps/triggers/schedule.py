@@ -94,7 +94,7 @@ class TriggerSchedule(Step):
         """A run that was started by hand is due now, and has no tick."""
         del config
         given = context.input
-        actual = given["actual_time"] or context.now()
+        actual = given["actual_time"] or context.clock()
         state.set("tick", given["tick"])
         state.set("scheduled_time", given["scheduled_time"] or actual)
         state.set("actual_time", actual)

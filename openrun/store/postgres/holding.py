@@ -7,11 +7,20 @@ import msgspec
 
 from openrun.store.base import StoreError
 from openrun.store.postgres.link import Connection
+from openrun.store.postgres.outside import Outside
 from openrun.store.postgres.queries import sql
 from openrun.store.postgres.reading import as_rows
-from openrun.store.postgres.record import write_activations
-from openrun.store.postgres.text import kept, kept_or_none
-from openrun.store.rows import ActivationRow, Claim, Standing, VersionRow
+from openrun.store.postgres.record import write_activations, write_outside
+from openrun.store.postgres.text import kept, kept_or_none, place
+from openrun.store.rows import Claim, Derived, VersionRow
+
+_UNDERIVED = (
+    "delete_activations",
+    "delete_waits",
+    "delete_effects",
+    "delete_other_compensations",
+    "forget_compensation_starts",
+)
 
 
 async def claim(connection: Connection, wanted: Mapping[str, Any]) -> list[Claim]:
@@ -52,14 +61,24 @@ async def keep_version(connection: Connection, row: VersionRow) -> None:
         await connection.execute(sql("make_current"), given)
 
 
-async def rewrite(
-    connection: Connection, run_id: str, standing: Standing, activations: Sequence[ActivationRow]
-) -> None:
+async def rewrite(connection: Connection, derived: Derived) -> None:
     """Derived rows, anew."""
-    given = {**msgspec.structs.asdict(standing), "status": standing.status.value, "run_id": run_id}
+    standing = derived.standing
+    given = {**msgspec.structs.asdict(standing), "status": standing.status.value, "run_id": derived.run_id}
     given["error"] = kept_or_none(standing.error)
     async with connection.transaction():
         known = await connection.execute(sql("rewrite_run"), given)
         if known.rowcount:
-            await connection.execute(sql("delete_activations"), {"run_id": run_id})
-            await write_activations(connection, activations)
+            await _replace(connection, derived)
+
+
+async def _replace(connection: Connection, derived: Derived) -> None:
+    """Compensations stay in their places, so that what a person said of them does."""
+    places = [place(each.step_id, each.scope) for each in derived.compensations]
+    given = {"run_id": derived.run_id, "places": places}
+    for name in _UNDERIVED:
+        await connection.execute(sql(name), given)
+    await write_activations(connection, derived.activations)
+    outside = Outside()
+    outside.take(waits=derived.waits, effects=derived.effects, compensations=derived.compensations)
+    await write_outside(connection, outside)

@@ -9,6 +9,7 @@ import msgspec
 from openrun.core.strict_json import canonical
 from openrun.core.types import RunStatus
 from openrun.store.postgres.draft import Draft
+from openrun.store.postgres.outside import Outside
 from openrun.store.postgres.text import kept, place
 from openrun.store.rows import (
     ActivationRow,
@@ -23,6 +24,7 @@ from openrun.store.rows import (
     Stale,
     Verdict,
 )
+from openrun.store.upserts import activation_over
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ class Ledger:
         self.ended: dict[str, Draft] = {}
         self.events: list[EventRow] = []
         self.activations: dict[tuple[str, str, str], ActivationRow] = {}
+        self.outside: Outside | None = None
+        """None as long as no slice says anything of it."""
         self.starts: dict[bytes, tuple[Dedupe, str]] = {}
         self.messages: dict[tuple[str, bytes], NewMessage] = {}
         self.taken: list[tuple[str, int, int]] = []
@@ -186,20 +190,24 @@ class Ledger:
         self.changed[draft.run_id] = draft
         self.events += piece.events
         for row in piece.activations:
-            self._keep(row)
+            key = (row.run_id, row.step_id, row.scope)
+            self.activations[key] = activation_over(self.activations.get(key), row)
+        if piece.waits or piece.effects or piece.progress or piece.compensations:
+            self._look_outside(piece)
         for event in piece.events[-1:]:
             self._facts.events[event.run_id, event.seq] = event.fence, event.hash
         self.taken += ((piece.run_id, number, piece.last) for number in piece.taken)
         self._facts.waiting.setdefault(piece.run_id, set()).difference_update(piece.taken)
 
-    def _keep(self, row: ActivationRow) -> None:
-        key = (row.run_id, row.step_id, row.scope)
-        known = self.activations.get(key)
-        if known is not None:
-            attempt = known.attempt if row.attempt is None else row.attempt
-            started_at = known.started_at if row.started_at is None else row.started_at
-            row = msgspec.structs.replace(row, attempt=attempt, started_at=started_at)
-        self.activations[key] = row
+    def _look_outside(self, piece: Slice) -> None:
+        if self.outside is None:
+            self.outside = Outside()
+        self.outside.take(
+            waits=piece.waits,
+            effects=piece.effects,
+            progress=piece.progress,
+            compensations=piece.compensations,
+        )
 
     def _settle(self, draft: Draft, piece: Slice) -> None:
         """Who looks after the run from now on."""

@@ -1,11 +1,17 @@
-"""Lists of runs: which index leads to the fewest runs that are not wanted."""
+"""Lists of runs, waits and effects: which index leads to the fewest that are not wanted."""
 
+from itertools import chain
 from typing import Any
 
 from openrun.core.types import RunStatus
+from openrun.store.narrowing import effects_query, merged, parts, waits_query
 from openrun.store.postgres.link import Connection
 from openrun.store.postgres.queries import sql
-from openrun.store.rows import RunFilter
+from openrun.store.postgres.reading import as_rows
+from openrun.store.postgres.text import kept_or_none, place
+from openrun.store.rows import EffectFilter, RunFilter, WaitFilter, WaitRow
+
+_FIRST = (-1, "")
 
 
 async def runs(connection: Connection, wanted: RunFilter) -> list[tuple[Any, ...]]:
@@ -33,3 +39,40 @@ def _narrowest(wanted: RunFilter) -> str:
     if wanted.flow_id is not None:
         return "runs_by_flow"
     return "runs_by_status" if wanted.status else "runs"
+
+
+async def waits(connection: Connection, wanted: WaitFilter) -> list[WaitRow]:
+    """Waits, oldest first."""
+    found = [as_rows(WaitRow, await _waits(connection, each)) for each in parts(wanted)]
+    return found[0] if len(found) == 1 else merged(chain.from_iterable(found), wanted.limit)
+
+
+async def _waits(connection: Connection, wanted: WaitFilter) -> list[tuple[Any, ...]]:
+    at, after = wanted.after or _FIRST
+    name, correlation = wanted.name, wanted.correlation if wanted.name is not None else None
+    given = {
+        "open": wanted.open,
+        "kinds": sorted(set(wanted.kind)) or None,
+        "kind": wanted.kind[0] if wanted.kind else None,
+        "run_id": wanted.run_id,
+        "name": kept_or_none(name),
+        "topic": None if name is None else place(name),
+        "correlation": kept_or_none(correlation),
+        "subject": None if name is None or correlation is None else place(name, correlation),
+        "at": at,
+        "after": after,
+        "limit": wanted.limit,
+    }
+    cursor = await connection.execute(sql(waits_query(wanted)), given, prepare=False)
+    return await cursor.fetchall()
+
+
+async def effects(connection: Connection, wanted: EffectFilter) -> list[tuple[Any, ...]]:
+    """Rows of effects: of a run in order, else newest first."""
+    given = {
+        "run_id": wanted.run_id,
+        "statuses": sorted(set(wanted.status)) or None,
+        "limit": wanted.limit,
+    }
+    cursor = await connection.execute(sql(effects_query(wanted)), given, prepare=False)
+    return await cursor.fetchall()

@@ -7,6 +7,7 @@ from openrun.store.postgres.draft import Draft
 from openrun.store.postgres.gather import columns
 from openrun.store.postgres.ledger import Ledger
 from openrun.store.postgres.link import Connection
+from openrun.store.postgres.outside import Outside
 from openrun.store.postgres.queries import sql
 from openrun.store.postgres.text import kept, kept_or_none, place
 from openrun.store.rows import ActivationRow, Birth
@@ -28,6 +29,8 @@ async def record(connection: Connection, ledger: Ledger) -> None:
     await _runs(writing, ledger)
     await writing.rows("insert_events", _EVENT, (_fields(each, _EVENT) for each in ledger.events))
     await writing.rows("upsert_activations", _ACTIVATION, map(activation, ledger.activations.values()))
+    if ledger.outside is not None:
+        await write_outside(connection, ledger.outside)
     await _starts(writing, ledger)
     await _messages(writing, ledger)
     await _dead_letters(writing, ledger)
@@ -46,6 +49,13 @@ def activation(row: ActivationRow) -> tuple[Any, ...]:
 async def write_activations(connection: Connection, rows: Iterable[ActivationRow]) -> None:
     """Keep where these activations stand; no two rows are about the same one."""
     await _Writing(connection).rows("upsert_activations", _ACTIVATION, map(activation, rows))
+
+
+async def write_outside(connection: Connection, outside: Outside) -> None:
+    """Keep what is said of the world outside."""
+    writing = _Writing(connection)
+    for name, names, rows in outside.written():
+        await writing.rows(name, names, rows)
 
 
 class _Writing:

@@ -14,23 +14,29 @@ from openrun.store.postgres.link import Connection, Pool
 from openrun.store.postgres.queries import sql
 from openrun.store.postgres.reading import as_events, as_messages, as_rows
 from openrun.store.postgres.renewer import PostgresRenewer
-from openrun.store.postgres.text import kept
+from openrun.store.postgres.text import kept, kept_or_none, place
 from openrun.store.postgres.upgrade import upgrade
 from openrun.store.rows import (
     ActivationRow,
     Claim,
+    CompensationRow,
     DeadLetter,
+    Derived,
+    EffectFilter,
+    EffectRow,
     EventRow,
     InboxRow,
     Message,
     Posted,
+    ProgressRow,
     RunFilter,
     RunRow,
     Slice,
-    Standing,
     Tombstone,
     Verdict,
     VersionRow,
+    WaitFilter,
+    WaitRow,
     WorkerRow,
 )
 
@@ -157,6 +163,38 @@ class PostgresStore:
     async def orphans(self, limit: int = 100) -> list[str]:
         return [row[0] for row in await self._rows("orphans", {"limit": limit})]
 
+    async def progress(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ProgressRow]:
+        rows = await self._rows("progress", {"run_id": run_id, "after": after, "limit": limit})
+        return as_rows(ProgressRow, rows)
+
+    # -- waits, effects, compensations ------------------------------------------------------------
+
+    async def waits(self, wanted: WaitFilter) -> list[WaitRow]:
+        return await self._others.call(partial(listing.waits, wanted=wanted))
+
+    async def find_waits(self, prefix: str, limit: int = 2) -> list[WaitRow]:
+        return as_rows(WaitRow, await self._rows("find_waits", {"prefix": prefix, "limit": limit}))
+
+    async def effects(self, wanted: EffectFilter) -> list[EffectRow]:
+        return as_rows(EffectRow, await self._others.call(partial(listing.effects, wanted=wanted)))
+
+    async def find_effects(self, prefix: str, limit: int = 2) -> list[EffectRow]:
+        return as_rows(EffectRow, await self._rows("find_effects", {"prefix": prefix, "limit": limit}))
+
+    async def compensations(self, run_id: str | None = None, limit: int = 100) -> list[CompensationRow]:
+        name = "compensations_failed" if run_id is None else "compensations_of_run"
+        return as_rows(CompensationRow, await self._rows(name, {"run_id": run_id, "limit": limit}))
+
+    async def settle_compensation(self, row: CompensationRow) -> bool:
+        given = {
+            "run_id": row.run_id,
+            "place": place(row.step_id, row.scope),
+            "resolution": row.resolution,
+            "note": kept_or_none(row.note),
+            "by": kept_or_none(row.by),
+        }
+        return await self._do("settle_compensation", given) > 0
+
     # -- dead letters -----------------------------------------------------------------------------
 
     async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
@@ -180,9 +218,8 @@ class PostgresStore:
     async def tombstone(self, run_id: str) -> Tombstone | None:
         return next(iter(as_rows(Tombstone, await self._rows("tombstone", {"run_id": run_id}))), None)
 
-    async def rewrite(self, run_id: str, standing: Standing, activations: Sequence[ActivationRow]) -> None:
-        work = partial(holding.rewrite, run_id=run_id, standing=standing, activations=activations)
-        await self._others.call(work)
+    async def rewrite(self, derived: Derived) -> None:
+        await self._others.call(partial(holding.rewrite, derived=derived))
 
     async def backup(self, target: Path) -> None:
         raise StoreError(

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from openrun.store.rows import Release, Standing
-from openrun.store.sqlite.draft import clean
 from openrun.store.sqlite.judge import Accepted
+from openrun.store.sqlite.text import clean, clean_or_none
 
 Row = tuple[Any, ...]
 _DAMAGED = "damaged"
@@ -131,4 +131,4 @@ def _wanted(release: Release) -> int | None:
 
 
 def _error(standing: Standing | None) -> str | None:
-    return None if standing is None or standing.error is None else clean(standing.error)
+    return None if standing is None else clean_or_none(standing.error)

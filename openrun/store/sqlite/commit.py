@@ -15,6 +15,7 @@ from openrun.store.sqlite.connection import as_json, ask, tell, writing
 from openrun.store.sqlite.draft import Batch
 from openrun.store.sqlite.inbox import deliver
 from openrun.store.sqlite.judge import Accepted, Head, Judge
+from openrun.store.sqlite.outside import write
 
 
 def commit(connection: sqlite3.Connection, batch: Batch, clocks: Clocks) -> list[Verdict]:
@@ -39,6 +40,7 @@ def _write(
     _insert(
         connection, "put_activations", [each.draft.activations for each in accepted if each.part.activations]
     )
+    write(connection, [each.draft.outside for each in accepted if each.draft.outside is not None])
     _change(connection, "advance", changes.advances(accepted))
     _change(connection, "keep_dedupe", changes.dedupes(accepted))
     woken = _wake(connection, accepted, now)

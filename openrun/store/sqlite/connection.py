@@ -39,6 +39,9 @@ _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4_000
 _PAUSE_SECONDS = 0.01
 
+BEYOND = "\U0010ffff"
+"""After all that may follow the beginning of an id."""
+
 
 def connect(path: Path, synchronous: str) -> sqlite3.Connection:
     """A connection for the thread that calls."""

@@ -6,6 +6,8 @@ import msgspec
 
 from openrun.store.base import StoreError
 from openrun.store.rows import ActivationRow, Slice
+from openrun.store.sqlite.outside import Outside, outside
+from openrun.store.sqlite.text import clean, clean_or_none
 
 HASH_SIZE = 64
 SIZE_BITS = 32
@@ -23,6 +25,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     activations: bytes
     size: int
     """Sum of its bodies' sizes."""
+    outside: Outside | None
     children: "tuple[Draft, ...]"
 
     def family(self) -> "Iterator[Draft]":
@@ -48,13 +51,8 @@ def drafted(slices: Sequence[Slice]) -> Batch:
     return Batch(drafts=drafts, heads=_encode(heads).decode(), blob=b"".join(drawing.blob))
 
 
-def clean(text: str) -> str:
-    """Neither SQLite's JSON nor Postgres keeps a NUL in a text."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}") if "\0" in text else text
-
-
 def activation_row(row: ActivationRow) -> tuple[str | int | None, ...]:
-    error = None if row.error is None else clean(row.error)
+    error = clean_or_none(row.error)
     return (
         row.step_id,
         row.scope,
@@ -71,6 +69,14 @@ def activation_row(row: ActivationRow) -> tuple[str | int | None, ...]:
 def _head(part: Slice) -> tuple[str, str | None, int, str | None]:
     dedupe = part.birth and part.birth.dedupe
     return (part.run_id, part.worker, part.last, clean(dedupe.key) if dedupe else None)
+
+
+def _outside(part: Slice) -> Outside | None:
+    if not (part.waits or part.effects or part.progress or part.compensations):
+        return None
+    return outside(
+        waits=part.waits, effects=part.effects, progress=part.progress, compensations=part.compensations
+    )
 
 
 class _Drawing:
@@ -91,6 +97,7 @@ class _Drawing:
             events=_encode((part.run_id, part.first, part.fence, places)),
             activations=_encode((part.run_id, [activation_row(each) for each in part.activations])),
             size=self._end - begin - HASH_SIZE * len(places),
+            outside=_outside(part),
             children=tuple(self.draft(each) for each in part.children),
         )
 

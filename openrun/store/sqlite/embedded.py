@@ -8,21 +8,27 @@ from openrun.store.base import Renewer
 from openrun.store.rows import (
     ActivationRow,
     Claim,
+    CompensationRow,
     DeadLetter,
+    Derived,
+    EffectFilter,
+    EffectRow,
     EventRow,
     InboxRow,
     Message,
     Posted,
+    ProgressRow,
     RunFilter,
     RunRow,
     Slice,
-    Standing,
     Tombstone,
     Verdict,
     VersionRow,
+    WaitFilter,
+    WaitRow,
     WorkerRow,
 )
-from openrun.store.sqlite import flows, house, inbox, journal, lease, letters, runs
+from openrun.store.sqlite import effects, flows, house, inbox, journal, lease, letters, runs, waits
 from openrun.store.sqlite.alive import Alive
 from openrun.store.sqlite.backup import back_up
 from openrun.store.sqlite.claim import Wanted, claim, waiting_alone
@@ -153,6 +159,29 @@ class EmbeddedStore:
     async def orphans(self, limit: int = 100) -> list[str]:
         return await self._reader.run(lambda its: runs.orphans(its, limit))
 
+    async def progress(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ProgressRow]:
+        return await self._reader.run(lambda its: journal.progress(its, run_id, after=after, limit=limit))
+
+    # -- waits, effects, compensations ------------------------------------------------------------
+
+    async def waits(self, wanted: WaitFilter) -> list[WaitRow]:
+        return await self._reader.run(lambda its: waits.waits(its, wanted))
+
+    async def find_waits(self, prefix: str, limit: int = 2) -> list[WaitRow]:
+        return await self._reader.run(lambda its: waits.find(its, prefix, limit))
+
+    async def effects(self, wanted: EffectFilter) -> list[EffectRow]:
+        return await self._reader.run(lambda its: effects.effects(its, wanted))
+
+    async def find_effects(self, prefix: str, limit: int = 2) -> list[EffectRow]:
+        return await self._reader.run(lambda its: effects.find(its, prefix, limit))
+
+    async def compensations(self, run_id: str | None = None, limit: int = 100) -> list[CompensationRow]:
+        return await self._reader.run(lambda its: effects.compensations(its, run_id, limit))
+
+    async def settle_compensation(self, row: CompensationRow) -> bool:
+        return await self._writer.run(lambda its: effects.settle_compensation(its, row))
+
     # -- dead letters -----------------------------------------------------------------------------
 
     async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
@@ -175,8 +204,8 @@ class EmbeddedStore:
     async def tombstone(self, run_id: str) -> Tombstone | None:
         return await self._reader.run(lambda its: house.tombstone(its, run_id))
 
-    async def rewrite(self, run_id: str, standing: Standing, activations: Sequence[ActivationRow]) -> None:
-        await self._writer.run(lambda its: house.rewrite(its, run_id, standing, activations))
+    async def rewrite(self, derived: Derived) -> None:
+        await self._writer.run(lambda its: house.rewrite(its, derived))
 
     async def backup(self, target: Path) -> None:
         await self._reader.run(lambda its: back_up(its, target))

@@ -3,11 +3,22 @@
 import sqlite3
 from collections.abc import Sequence
 
-from openrun.store.rows import ActivationRow, RunRow, Standing, Tombstone
+from openrun.store.rows import Derived, RunRow, Tombstone
 from openrun.store.sqlite.connection import as_json, ask, look_up, tell, writing
-from openrun.store.sqlite.draft import activation_row, clean
+from openrun.store.sqlite.draft import activation_row
+from openrun.store.sqlite.outside import outside, write
+from openrun.store.sqlite.text import clean_or_none
 
-_BELONGINGS = ("remove_events", "remove_activations", "empty_inbox", "raise_dead", "remove_runs")
+_DERIVED = ("remove_activations", "remove_waits", "remove_effects")
+_BELONGINGS = (
+    "remove_events",
+    *_DERIVED,
+    "remove_progress",
+    "remove_compensations",
+    "empty_inbox",
+    "raise_dead",
+    "remove_runs",
+)
 
 
 def ended_before(connection: sqlite3.Connection, instant: int, limit: int) -> list[RunRow]:
@@ -31,20 +42,31 @@ def tombstone(connection: sqlite3.Connection, run_id: str) -> Tombstone | None:
     return look_up(connection, "tombstone", Tombstone, run_id=run_id)
 
 
-def rewrite(
-    connection: sqlite3.Connection, run_id: str, standing: Standing, activations: Sequence[ActivationRow]
-) -> None:
+def rewrite(connection: sqlite3.Connection, derived: Derived) -> None:
+    standing = derived.standing
     with writing(connection):
         known = tell(
             connection,
             "rewrite",
-            run_id=run_id,
+            run_id=derived.run_id,
             status=standing.status,
             updated_at=standing.updated_at,
             ended_at=standing.ended_at,
-            error=None if standing.error is None else clean(standing.error),
+            error=clean_or_none(standing.error),
         )
         if known:
-            tell(connection, "remove_activations", rows=as_json([run_id]))
-            rows = as_json([(run_id, [activation_row(each) for each in activations])])
-            tell(connection, "put_activations", rows=rows)
+            _replace(connection, derived)
+
+
+def _replace(connection: sqlite3.Connection, derived: Derived) -> None:
+    """Compensations stay in their places, so that what a person said of them does."""
+    run_id = derived.run_id
+    for name in _DERIVED:
+        tell(connection, name, rows=as_json([run_id]))
+    rows = as_json([(run_id, [activation_row(each) for each in derived.activations])])
+    tell(connection, "put_activations", rows=rows)
+    places = as_json([(each.step_id, each.scope) for each in derived.compensations])
+    tell(connection, "remove_other_compensations", run_id=run_id, rows=places)
+    tell(connection, "forget_compensation_starts", run_id=run_id)
+    those = outside(waits=derived.waits, effects=derived.effects, compensations=derived.compensations)
+    write(connection, [those])

@@ -10,7 +10,7 @@ from openrun.core.types import FINAL, RunStatus
 from openrun.store.rows import InboxRow, Message, Posted
 from openrun.store.sqlite.changes import is_damaged
 from openrun.store.sqlite.connection import as_json, ask, tell, writing
-from openrun.store.sqlite.draft import clean
+from openrun.store.sqlite.text import clean
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

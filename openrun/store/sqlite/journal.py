@@ -1,9 +1,9 @@
-"""Events as they were written, and where activations stand."""
+"""Events as they were written, where activations stand, and what steps reported."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from openrun.store.rows import ActivationRow, EventRow
+from openrun.store.rows import ActivationRow, EventRow, ProgressRow
 from openrun.store.sqlite.connection import as_json, ask
 
 _PAGE = 5_000
@@ -56,3 +56,7 @@ def activations(
     connection: sqlite3.Connection, run_id: str, *, after: int, limit: int
 ) -> list[ActivationRow]:
     return ask(connection, "activations", list[ActivationRow], run_id=run_id, after=after, limit=limit)
+
+
+def progress(connection: sqlite3.Connection, run_id: str, *, after: int, limit: int) -> list[ProgressRow]:
+    return ask(connection, "progress", list[ProgressRow], run_id=run_id, after=after, limit=limit)

@@ -6,7 +6,8 @@ import msgspec
 
 from openrun.core.types import FINAL, RunStatus
 from openrun.store.rows import Committed, Duplicate, Slice, Stale, Verdict
-from openrun.store.sqlite.draft import Draft, clean
+from openrun.store.sqlite.draft import Draft
+from openrun.store.sqlite.text import clean
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from openrun.core.types import RunStatus
 from openrun.store.rows import RunFilter, RunRow
 from openrun.store.sqlite.changes import is_damaged
-from openrun.store.sqlite.connection import as_json, ask, look_up, tell, writing
-
-_BEYOND = "\U0010ffff"
+from openrun.store.sqlite.connection import BEYOND, as_json, ask, look_up, tell, writing
 
 
 def run(connection: sqlite3.Connection, run_id: str) -> RunRow | None:
@@ -20,7 +18,7 @@ def held_by(connection: sqlite3.Connection, worker: str) -> list[RunRow]:
 
 
 def find(connection: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
-    return ask(connection, "find", list[str], first=prefix, beyond=prefix + _BEYOND, limit=limit)
+    return ask(connection, "find", list[str], first=prefix, beyond=prefix + BEYOND, limit=limit)
 
 
 def runs(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunRow]:
@@ -28,7 +26,7 @@ def runs(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunRow]:
         connection,
         _narrowest(wanted),
         list[RunRow],
-        before=wanted.before or _BEYOND,
+        before=wanted.before or BEYOND,
         limit=wanted.limit,
         statuses=as_json(wanted.status) if wanted.status else None,
         flow_id=wanted.flow_id,

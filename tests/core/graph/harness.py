@@ -24,7 +24,7 @@ from openrun.core.events import (
     decode_event,
     encode_event,
 )
-from openrun.core.facts import Facts
+from openrun.core.facts import CancelRequest, Facts
 from openrun.core.frame import Activation, Phase, Walk
 from openrun.core.graph import Graph, GraphSpec
 from openrun.core.machine import Machine
@@ -302,7 +302,7 @@ class Sim:
         self.tickets.append(Ticket("ends", act))
 
     def cancel(self, *, hard: bool = False) -> None:
-        self.record(self.make.cancel_requested("enough", self.now, hard=hard))
+        self.record(self.make.cancel_requested(CancelRequest(reason="enough", hard=hard), self.now))
         self.obey()
 
     def time_out(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from openrun.core.errors import TransientError
 from openrun.core.events import FlowStarted, StepStarted, TimerFired
-from openrun.core.facts import Facts
+from openrun.core.facts import CancelRequest, Facts
 from openrun.core.frame import Activation
 from openrun.core.graph import Graph
 from openrun.core.machine import Machine, UnexpectedFact
@@ -84,7 +84,7 @@ def test_a_child_of_nobody_is_refused() -> None:
 def test_a_timer_that_comes_with_a_cancel_does_not_wake_the_step() -> None:
     sim = waiting()
     act = sim.machine.activation("a", "/")
-    sim.record(sim.make.cancel_requested("enough", BEGIN, hard=False))
+    sim.record(sim.make.cancel_requested(CancelRequest(reason="enough"), BEGIN))
     sim.record(sim.make.timer_fired(act, BEGIN))
     sim.tickets.clear()
     sim.obey()

@@ -7,6 +7,7 @@ import pytest
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import StepStarted, decode_event, decode_fact, encode_event
+from openrun.core.facts import CancelRequest
 from openrun.core.graph import GraphSpec
 from openrun.core.machine import Machine, UnexpectedFact
 from openrun.core.orders import Await, Cancel, CancelChild, Fail, Rerun, Resume, StartChild
@@ -206,7 +207,7 @@ def test_a_cancel_ends_a_pause() -> None:
 def test_a_run_that_is_stopped_with_an_error_fails_by_it() -> None:
     sim = live("a")
     error = ErrorObject(code="JOURNAL_LIMIT", message="too long")
-    sim.record(sim.make.cancel_requested("limit", sim.now, hard=True, error=error))
+    sim.record(sim.make.cancel_requested(CancelRequest(reason="limit", hard=True, error=error), sim.now))
     sim.obey()
     trace = sim.finish()
     assert trace.status is RunStatus.FAILED

@@ -14,6 +14,7 @@ from openrun.core.graph import Link
 from openrun.core.halts import Halts
 from openrun.core.joins import FAILED, FIRED, SKIPPED, Tally, Verdict
 from openrun.core.machine import Machine
+from openrun.core.pen import Pen
 from openrun.core.router import Router
 from openrun.core.types import ERROR_PORT, JoinMode
 
@@ -310,8 +311,8 @@ def concurrency_is_not_bounded(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(ends_batch, order_batch)
 def the_fold_forgets_what_steps_wrote(patch: pytest.MonkeyPatch) -> None:
-    write = Machine._write
-    patch.setattr(Machine, "_write", lambda self, act, _patch, output: write(self, act, {}, output))
+    write = Pen.write
+    patch.setattr(Pen, "write", lambda self, act, _patch, output, seq: write(self, act, {}, output, seq))
 
 
 @caught_by(ends_batch, order_batch)

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from openrun.core.types import RunStatus
 from openrun.store.base import Store, StoreError
-from openrun.store.rows import Duplicate, Standing, Tombstone
+from openrun.store.rows import Derived, Duplicate, EffectFilter, Standing, Tombstone, WaitFilter
 from openrun.store.sqlite import SqliteStore
 from tests.store.given import (
     FINAL,
+    NOTHING,
     NOW,
     Told,
     accepted,
@@ -23,13 +25,36 @@ from tests.store.given import (
     refused,
 )
 
+RUNNING = Standing(status=RunStatus.RUNNING, updated_at=NOW)
+
+
+def everything_of(told: Told) -> Derived:
+    """A row of each kind that is derived."""
+    return Derived(
+        run_id=told.run_id,
+        standing=RUNNING,
+        activations=(told.at("a"),),
+        waits=(told.asks(f"{told.run_id}-w"),),
+        effects=(told.calls(f"{told.run_id}-k"),),
+        compensations=(told.undoes("a", "failed", started_at=NOW),),
+    )
+
 
 async def ended(
     store: Store, run_id: str, at: int = NOW, status: RunStatus = RunStatus.SUCCEEDED, **birth: Any
 ) -> Told:
     await enlisted(store, "w1")
     told = Told(run_id)
-    await accepted(store, told.begins(activations=(told.at("a"),), **birth), told.ends(status, at=at))
+    rows = everything_of(told)
+    begins = told.begins(
+        activations=rows.activations,
+        waits=rows.waits,
+        effects=rows.effects,
+        progress=(told.reports("1"),),
+        compensations=rows.compensations,
+        **birth,
+    )
+    await accepted(store, begins, told.ends(status, at=at))
     return told
 
 
@@ -86,11 +111,15 @@ async def test_a_removed_run_leaves_a_tombstone_only(store: Store) -> None:
     assert tombstone == expected
     assert before <= tombstone.removed_at <= await store.now()
     assert await store.tombstone("r1") == tombstone
-    assert await everything(store, "r1") == (None, [], [], [], None)
+    assert await everything(store, "r1") == NOTHING
     assert await store.find("r") == ["r2"]
     assert await store.counts() == {"failed": 1}
     assert len(await store.events("r2")) == other.seq
     assert len(await store.activations("r2")) == 1
+    assert len(await store.waits(WaitFilter())) == 1
+    assert len(await store.effects(EffectFilter())) == 1
+    assert len(await store.progress("r2")) == 1
+    assert [row.run_id for row in await store.compensations()] == ["r2"]
     assert await store.tombstone("r2") is None
 
 
@@ -148,7 +177,7 @@ async def test_derived_rows_can_be_made_anew(store: Store) -> None:
     )
     anew = [told.at("x", "failed", seq=2, error="ODD: it is"), told.at("b", "succeeded", seq=3, ended_at=NOW)]
     standing = Standing(status=RunStatus.WAITING, updated_at=NOW + 3, error="why")
-    await store.rewrite("r1", standing, anew)
+    await store.rewrite(Derived(run_id="r1", standing=standing, activations=tuple(anew)))
     assert await store.activations("r1") == anew
     row = await store.run("r1")
     assert row is not None
@@ -156,14 +185,47 @@ async def test_derived_rows_can_be_made_anew(store: Store) -> None:
     assert (row.worker, row.fence, row.seq, row.hash) == ("w1", 1, 3, told.head)
     assert await store.counts() == {"waiting": 1, "running": 1}
     assert len(await store.activations("r2")) == 1
-    await store.rewrite("r1", Standing(status=RunStatus.RUNNING, updated_at=NOW), [])
+    await store.rewrite(Derived(run_id="r1", standing=RUNNING))
     assert await store.activations("r1") == []
     await accepted(store, told.goes_on())
 
 
+async def test_waits_and_effects_can_be_made_anew(store: Store) -> None:
+    await enlisted(store, "w1")
+    told, other = Told("r1"), Told("r2")
+    old = everything_of(told)
+    effects = (told.calls("k1", args_hash="old", value="1"), told.calls("k2"))
+    begins = told.begins(waits=old.waits, effects=effects, progress=(told.reports("1"),))
+    theirs = everything_of(other)
+    await accepted(store, begins, other.begins(waits=theirs.waits, effects=theirs.effects))
+    waits = (told.asks("new"), told.asks("newer", created_at=NOW + 1, closed_at=NOW, outcome="received"))
+    anew = (told.calls("k1", "unknown", ended_at=NOW),)
+    await store.rewrite(Derived(run_id="r1", standing=RUNNING, waits=waits, effects=anew))
+    assert await store.waits(WaitFilter(open=None, run_id="r1")) == list(waits)
+    assert await store.effects(EffectFilter(run_id="r1")) == list(anew)
+    assert len(await store.progress("r1")) == 1
+    assert await store.waits(WaitFilter(run_id="r2")) == list(theirs.waits)
+    assert await store.effects(EffectFilter(run_id="r2")) == list(theirs.effects)
+
+
+async def test_compensations_made_anew_keep_what_a_person_said(store: Store) -> None:
+    await enlisted(store, "w1")
+    told = Told("r1")
+    rows = (told.undoes("a", "failed", started_at=NOW), told.undoes("gone", "failed"), told.undoes("b"))
+    await accepted(store, told.begins(compensations=rows))
+    for row in rows[:2]:
+        assert await store.settle_compensation(replace(row, resolution="ignored", note="so be it", by="ada"))
+    anew = (told.undoes("a", "expired", seq=1), told.undoes("b", "completed", seq=2))
+    await store.rewrite(Derived(run_id="r1", standing=RUNNING, compensations=anew))
+    said = replace(anew[0], resolution="ignored", note="so be it", by="ada")
+    assert await store.compensations("r1") == [said, anew[1]]
+    await store.rewrite(Derived(run_id="r1", standing=RUNNING))
+    assert await store.compensations("r1") == []
+
+
 async def test_nothing_is_made_anew_of_a_run_that_is_not_there(store: Store) -> None:
-    await store.rewrite("r1", Standing(status=RunStatus.RUNNING, updated_at=NOW), [Told("r1").at("a")])
-    assert await everything(store, "r1") == (None, [], [], [], None)
+    await store.rewrite(everything_of(Told("r1")))
+    assert await everything(store, "r1") == NOTHING
 
 
 async def test_a_backup_has_everything_or_is_refused(store: Store, tmp_path: Path) -> None:

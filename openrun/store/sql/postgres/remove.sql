@@ -9,6 +9,14 @@ WITH gone AS (
     DELETE FROM activations USING gone WHERE activations.run_id = gone.run_id
 ), their_inboxes AS (
     DELETE FROM inbox USING gone WHERE inbox.run_id = gone.run_id
+), their_waits AS (
+    DELETE FROM waits USING gone WHERE waits.run_id = gone.run_id
+), their_effects AS (
+    DELETE FROM effects USING gone WHERE effects.run_id = gone.run_id
+), their_progress AS (
+    DELETE FROM progress USING gone WHERE progress.run_id = gone.run_id
+), their_compensations AS (
+    DELETE FROM compensations USING gone WHERE compensations.run_id = gone.run_id
 ), their_letters AS (
     DELETE FROM dead_letters USING gone WHERE dead_letters.run_id = gone.run_id
 )

@@ -1,0 +1,144 @@
+"""The undoing of what a run has done: completed steps that can be undone, last first, one at a time."""
+
+from collections import Counter
+from datetime import datetime
+
+from openrun.core.errors import ErrorObject
+from openrun.core.frame import Activation, Walk
+from openrun.core.halts import Halts
+from openrun.core.layers import Layer
+from openrun.core.orders import Compensate, Compensated, Order
+from openrun.core.router import Router
+from openrun.core.types import RunStatus
+from openrun.core.undoing import CompensationOutcome, CompensationStatus
+
+_UNDONE = (RunStatus.FAILED, RunStatus.ABORTED)
+SEGMENT = "undo"
+"""A compensation runs in the scope `STEP[undo]` below that of its step."""
+
+
+class Undo:
+    """Compensations of one run. `walk` is the one under way, `reason` how the run will end."""
+
+    __slots__ = (
+        "_cut", "_done", "_halts", "_orders", "_results", "_router", "_settled", "over", "pending", "reason", "refused", "walk", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, router: Router, halts: Halts, orders: list[Order]) -> None:
+        self._router = router
+        self._halts = halts
+        self._orders = orders
+        self._done: list[tuple[Activation, datetime]] = []
+        self._results: Counter[CompensationStatus] = Counter()
+        self._settled = False
+        """What the walk came to is recorded before it fell quiet: its time was up."""
+        self._cut = False
+        """What is left is not undone any more."""
+        self.walk: Walk | None = None
+        self.reason: RunStatus | None = None
+        self.wanted = False
+        """A cancel asked for it."""
+        self.refused = False
+        """The run was cancelled hard."""
+        self.over = False
+        """Nothing is left to be undone."""
+        self.pending: Compensate | Compensated | None = None
+        """What was ordered last and has not been recorded yet."""
+
+    def remember(self, act: Activation, at: datetime) -> None:
+        """A step that can be undone has completed."""
+        self._done.append((act, at))
+
+    def readers(self) -> tuple[int, int] | None:
+        """The seqs between which compensations will read."""
+        return (self._done[0][0].seq, self._done[-1][0].seq) if self._done else None
+
+    @property
+    def since(self) -> datetime:
+        """When what is being undone had completed."""
+        return self._done[-1][1]
+
+    @property
+    def subject(self) -> Activation:
+        """What is being undone, or is next."""
+        return self._done[-1][0]
+
+    def begin(self, status: RunStatus) -> None:
+        """The run would end so: undo what it did, if it is to be undone."""
+        cancelled = status is RunStatus.CANCELLED and self.wanted
+        if self._done and not self.refused and (status in _UNDONE or cancelled):
+            self.reason = status
+            self._next()
+        else:
+            self.over = True
+
+    def start(self) -> None:
+        """Open the walk that undoes the last of those that are left."""
+        act = self.subject
+        graph = act.frame.walk.graph.compensations[act.step]
+        walk = self.walk = Walk(graph, act, 0)
+        self.pending = None
+        # A run that came to its limit may still undo what it did.
+        self._router.limit = self._router.started + graph.spec.max_activations
+        self._router.open_walk(walk, act.frame, f"{act.spec.id}[{SEGMENT}]", Layer(act.frame.layer))
+        self._router.begin(walk, graph.entries())
+
+    def quiet(self, error: ErrorObject | None) -> None:
+        """The walk has fallen quiet, with this error if it failed."""
+        if self._settled:
+            self._close()
+            return
+        status = CompensationStatus.FAILED if error else CompensationStatus.COMPLETED
+        if self._cut and error:
+            status = CompensationStatus.CANCELLED
+        self._order(Compensated(self.subject, status, error))
+
+    def settle(self, status: CompensationStatus) -> None:
+        """It is recorded what became of it; what of it still runs is stopped."""
+        self._results[status] += 1
+        self.pending = None
+        if self.walk is not None and self.walk.busy:
+            self._settled = True
+            self._halts.stop(self.walk, cut=True)
+        else:
+            self._close()
+
+    def stop(self, *, cut: bool) -> None:
+        """Only a hard cancel stops what undoes; what is left of it is told as cancelled."""
+        self._cut |= cut
+        if cut and self.walk is not None:
+            self._halts.stop(self.walk, cut=True)
+
+    def outcome(self) -> CompensationOutcome | None:
+        """What became of all of them."""
+        if not self._results:
+            return None
+        done = self._results[CompensationStatus.COMPLETED]
+        if done == self._results.total():
+            return CompensationOutcome.COMPLETED
+        return CompensationOutcome.PARTIAL if done else CompensationOutcome.FAILED
+
+    def _close(self) -> None:
+        """Forget the one that is over, and go on to the next."""
+        if self.walk is not None:
+            self._router.close_walk(self.walk)
+            self.walk = None
+        self._done.pop()
+        self._settled = False
+        self._next()
+
+    def _next(self) -> None:
+        if not self._done:
+            self.over = True
+        elif self._cut:
+            self._order(Compensated(self.subject, CompensationStatus.CANCELLED, None))
+        else:
+            self._order(Compensate(*self._done[-1]))
+
+    def _order(self, order: Compensate | Compensated) -> None:
+        self.pending = order
+        self._orders.append(order)
+
+    def undone_by(self, act: Activation) -> Activation | None:
+        """What this activation undoes; it reads the state as it was right after that had completed."""
+        return self.subject if self.walk is not None and act.frame.walk is self.walk else None

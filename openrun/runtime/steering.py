@@ -1,0 +1,143 @@
+"""What is asked of a run from outside, turned into facts. All of it is to be called within a turn of its driver."""
+
+from datetime import datetime
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from openrun.core.asks import Answer
+from openrun.core.effects import EffectStatus
+from openrun.core.events import EffectRecorded, Fact
+from openrun.core.facts import CancelRequest, Facts, Known
+from openrun.core.frame import Activation, Phase
+from openrun.core.machine import Machine
+from openrun.core.results import StepRunResult
+from openrun.core.types import Json
+from openrun.runtime.attempt import Attempted
+
+
+class Steered(Protocol):
+    """The driver of the run."""
+
+    @property
+    def machine(self) -> Machine: ...
+
+    @property
+    def facts(self) -> Facts: ...
+
+    @property
+    def now(self) -> datetime:
+        """The time of the facts recorded in this turn."""
+
+    def record(self, event: Fact) -> None: ...
+
+    def record_effect(self, act: Activation, known: Known) -> None: ...
+
+    def conclude(self, act: Activation, attempted: Attempted) -> None:
+        """Record what the step came to."""
+
+    def run_again(self, act: Activation) -> None:
+        """Run the step from its top."""
+
+    def end_of_pause(self) -> None:
+        """Carry out what was held back."""
+
+
+class Settlement:
+    """What a person says of work whose outcome is unknown: `output` and `port` where it took place."""
+
+    __slots__ = ("by", "committed", "key", "output", "port")
+
+    def __init__(
+        self,
+        *,
+        committed: bool,
+        output: Json = None,
+        port: str | None = None,
+        key: str | None = None,
+        by: str | None = None,
+    ) -> None:
+        self.committed = committed
+        self.output = output
+        self.port = port
+        self.key = key
+        """The effect it is about, if it is to be about none other."""
+        self.by = by
+
+
+class Steering:
+    """Requests to one run."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Steered) -> None:
+        self._run = run
+
+    def cancel(self, request: CancelRequest) -> None:
+        """Stop the run; with an `error` it fails by it."""
+        machine = self._run.machine
+        if machine.verdict is None and (request.hard or not (machine.cancelled or machine.undoing)):
+            self._run.record(self._run.facts.cancel_requested(request, self._run.now))
+            self._run.end_of_pause()
+
+    def pause(self, reason: str) -> None:
+        machine = self._run.machine
+        if not (machine.paused or (machine.stopping and not machine.undoing)):
+            self._run.record(self._run.facts.paused(reason, self._run.now))
+
+    def resume(self) -> None:
+        if self._run.machine.halted:
+            self._run.record(self._run.facts.resumed(self._run.now))
+            self._run.end_of_pause()
+
+    def hold_for_review(self, reason: str) -> None:
+        """Let nothing start until a person has looked at the run."""
+        if not self._run.machine.halted:
+            self._run.record(self._run.facts.review_requested(None, reason, self._run.now))
+
+    def answer(self, answer: Answer) -> None:
+        """Tell whoever asked, or whoever waits longest for a signal of that name; else keep it, or note it as late."""
+        listening = self._run.machine.listening
+        ask = answer.ask or listening.first(answer.name)
+        listener = None if ask is None else listening.listener(ask)
+        if ask is not None and listener is not None:
+            name = getattr(listening.open(ask), "name", "")
+            answer = replace(answer, ask=ask, name=name)
+        self._run.record(self._run.facts.signal_received(answer, listener, self._run.now))
+
+    def settle(self, place: tuple[str, str], said: Settlement) -> None:
+        """A person says whether the work of a step, or its effect in doubt, took place, and with what result."""
+        act = self._run.machine.activation(*place)
+        if act.phase is not Phase.REVIEW or (said.key is not None and said.key != act.doubt):
+            return
+        doubt = act.doubt
+        if doubt is not None:
+            self._settle_effect(act, doubt, said)
+        now = self._run.now
+        self._run.record(self._run.facts.review_resolved(act, now, committed=said.committed, by=said.by))
+        if said.committed and (doubt is None or act.cancelling):
+            # A step that is to stop does not run again, yet what it did counts, and can be undone.
+            self._run.conclude(act, (StepRunResult.success(act.spec.id, said.output, port=said.port), {}))
+        elif act.cancelling:
+            self._run.record(self._run.facts.cancelled(act, now))
+        else:
+            self._run.run_again(act)
+
+    def _settle_effect(self, act: Activation, key: str, said: Settlement) -> None:
+        known = next(each for each in act.effects.values() if each.key == key)
+        status = EffectStatus.COMMITTED if said.committed else EffectStatus.ABSENT
+        self._run.record_effect(act, _settled(known, status, said))
+
+
+def _settled(known: EffectRecorded, status: EffectStatus, said: Settlement) -> Known:
+    return Known(
+        name=known.name,
+        ordinal=known.ordinal,
+        key=known.key,
+        status=status,
+        effect=known.effect,
+        attempt=known.attempt,
+        args_hash=known.args_hash,
+        value=said.output if said.committed else None,
+        by=said.by,
+    )

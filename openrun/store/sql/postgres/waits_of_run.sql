@@ -1,0 +1,12 @@
+-- Waits of a run, oldest first.
+SELECT wait_id, run_id, step_id, scope, kind, name, correlation, title, ask, created_at, expires_at, closed_at,
+    outcome
+FROM waits
+WHERE run_id = %(run_id)s
+    AND (created_at, wait_id) > (%(at)s, %(after)s)
+    AND (%(open)s::boolean IS NULL OR (closed_at IS NULL) = %(open)s)
+    AND (%(kinds)s::text[] IS NULL OR kind = ANY (%(kinds)s))
+    AND (%(name)s::text IS NULL OR name = %(name)s)
+    AND (%(correlation)s::text IS NULL OR correlation = %(correlation)s)
+ORDER BY created_at, wait_id
+LIMIT %(limit)s;

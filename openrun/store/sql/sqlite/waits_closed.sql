@@ -1,0 +1,12 @@
+-- Waits that are over, oldest first.
+SELECT json_group_array(json(shown))
+FROM (
+  SELECT shown FROM wait_rows
+  WHERE closed_at IS NOT NULL
+    AND (created_at, wait_id) > (:at, :after)
+    AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
+    AND (:name IS NULL OR name = :name)
+    AND (:correlation IS NULL OR correlation = :correlation)
+  ORDER BY created_at, wait_id
+  LIMIT :limit
+)

@@ -1,0 +1,12 @@
+-- Open waits of a name and a correlation, oldest first.
+SELECT json_group_array(json(shown))
+FROM (
+  SELECT shown FROM wait_rows
+  WHERE closed_at IS NULL
+    AND name = :name
+    AND correlation = :correlation
+    AND (created_at, wait_id) > (:at, :after)
+    AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
+  ORDER BY created_at, wait_id
+  LIMIT :limit
+)

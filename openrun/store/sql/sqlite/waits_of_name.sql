@@ -1,0 +1,11 @@
+-- Open waits of a name, oldest first.
+SELECT json_group_array(json(shown))
+FROM (
+  SELECT shown FROM wait_rows
+  WHERE closed_at IS NULL
+    AND name = :name
+    AND (created_at, wait_id) > (:at, :after)
+    AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
+  ORDER BY created_at, wait_id
+  LIMIT :limit
+)

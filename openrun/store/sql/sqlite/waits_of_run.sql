@@ -1,0 +1,13 @@
+-- Waits of a run, oldest first.
+SELECT json_group_array(json(shown))
+FROM (
+  SELECT shown FROM wait_rows
+  WHERE run_id = :run_id
+    AND (created_at, wait_id) > (:at, :after)
+    AND (:open IS NULL OR (closed_at IS NULL) = :open)
+    AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
+    AND (:name IS NULL OR name = :name)
+    AND (:correlation IS NULL OR correlation = :correlation)
+  ORDER BY created_at, wait_id
+  LIMIT :limit
+)
