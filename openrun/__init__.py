@@ -1,6 +1,7 @@
 """OpenRun: write a flow in Python or JSON, run it anywhere from one process to many."""
 
-from openrun.core.effects import Verdict
+from openrun.core.asks import Answer, Ask, AskKind, Decision
+from openrun.core.effects import EffectStatus, Verdict
 from openrun.core.errors import (
     Abort,
     ErrorObject,
@@ -15,12 +16,22 @@ from openrun.core.errors import (
 )
 from openrun.core.events import (
     ChildCompleted,
+    CompensationCompleted,
+    CompensationStarted,
+    EffectRecorded,
     Failure,
     FlowCancelRequested,
     FlowCompleted,
+    FlowForked,
+    FlowPaused,
+    FlowResumed,
     FlowStarted,
+    ReviewRequested,
+    ReviewResolved,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
+    StepInterrupted,
     StepProgress,
     StepScheduled,
     StepSkipped,
@@ -29,7 +40,16 @@ from openrun.core.events import (
     TimerFired,
 )
 from openrun.core.limits import Limits
-from openrun.core.results import StepRunResult, WaitForChildren, WaitForItems, WaitUntil
+from openrun.core.results import (
+    AnswersWake,
+    ItemsWake,
+    StepRunResult,
+    TimerWake,
+    WaitForAnswers,
+    WaitForChildren,
+    WaitForItems,
+    WaitUntil,
+)
 from openrun.core.retry import RetryPolicy
 from openrun.core.state import StateContainer
 from openrun.core.types import (
@@ -70,19 +90,32 @@ from openrun.version import __version__
 
 __all__ = [
     "Abort",
+    "Answer",
+    "AnswersWake",
+    "Ask",
+    "AskKind",
     "ChildCompleted",
+    "CompensationCompleted",
+    "CompensationStarted",
+    "Decision",
     "Edge",
     "EffectClass",
+    "EffectRecorded",
+    "EffectStatus",
     "Engine",
     "ErrorObject",
     "Failure",
     "Flow",
     "FlowCancelRequested",
     "FlowCompleted",
+    "FlowForked",
+    "FlowPaused",
+    "FlowResumed",
     "FlowRun",
     "FlowStarted",
     "InterruptExpired",
     "InvalidFlow",
+    "ItemsWake",
     "JoinMode",
     "Limits",
     "Losers",
@@ -91,8 +124,11 @@ __all__ = [
     "PermanentError",
     "RateLimited",
     "RetryPolicy",
+    "ReviewRequested",
+    "ReviewResolved",
     "Run",
     "RunStatus",
+    "SignalReceived",
     "StateContainer",
     "StateType",
     "Step",
@@ -109,6 +145,7 @@ __all__ = [
     "StepFail",
     "StepForeach",
     "StepInfo",
+    "StepInterrupted",
     "StepProgress",
     "StepReply",
     "StepRequest",
@@ -125,6 +162,7 @@ __all__ = [
     "StepWait",
     "StepWaiting",
     "TimerFired",
+    "TimerWake",
     "TransientError",
     "TriggerEvent",
     "TriggerManual",
@@ -132,6 +170,7 @@ __all__ = [
     "TriggerWebhook",
     "ValidationError",
     "Verdict",
+    "WaitForAnswers",
     "WaitForChildren",
     "WaitForItems",
     "WaitUntil",

@@ -19,7 +19,19 @@ from openrun.net.http import HttpClient
 from openrun.runtime.births import birth_of, unheld
 from openrun.runtime.clock import Clock, SystemClock
 from openrun.runtime.engine import Compilable, Start, prepare, started
-from openrun.runtime.errors import KeyConflict, RunEnded, UnknownFlow, UnknownRun
+from openrun.runtime.errors import (
+    EffectSettled,
+    InvalidAnswer,
+    KeyConflict,
+    NotAllowed,
+    RunEnded,
+    UnknownCompensation,
+    UnknownEffect,
+    UnknownFlow,
+    UnknownRun,
+    UnknownWait,
+    WaitOver,
+)
 from openrun.runtime.held import HeldRun, Left
 from openrun.runtime.ids import NewRunId, uuid7
 from openrun.runtime.journal import Journal
@@ -36,7 +48,21 @@ from openrun.store.opening import open_store
 from openrun.store.projection import in_ms
 from openrun.store.rows import Committed, Dedupe, Duplicate, Message, Posted, RunFilter, RunRow
 
-__all__ = ["App", "DurableRun", "KeyConflict", "RunEnded", "UnknownFlow", "UnknownRun"]
+__all__ = [
+    "App",
+    "DurableRun",
+    "EffectSettled",
+    "InvalidAnswer",
+    "KeyConflict",
+    "NotAllowed",
+    "RunEnded",
+    "UnknownCompensation",
+    "UnknownEffect",
+    "UnknownFlow",
+    "UnknownRun",
+    "UnknownWait",
+    "WaitOver",
+]
 
 _DEDUPE_HOURS = 24
 

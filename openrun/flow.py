@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from openrun.core.asks import Answer, Decision
 from openrun.core.errors import ValidationError
 from openrun.core.events import Shown
 from openrun.core.limits import DEFAULT_LIMITS, Limits
+from openrun.core.strict_json import plain
 from openrun.core.types import DEFAULT_PORT, Json, OnFailure
 from openrun.definition.advice import advise
 from openrun.definition.check import check, require
@@ -274,6 +276,23 @@ class FlowRun:
     def cancel(self, reason: str = "cancelled") -> None:
         """Ask the run to stop; its steps marked always still run."""
         self.start().cancel(reason)
+
+    def signal(self, name: str, value: Any = None) -> None:
+        """Tell whoever in the run waits for a signal of this name."""
+        self.start().tell(Answer(name=name, value=plain(value)))
+
+    def answer(
+        self,
+        ask: str,
+        value: Any = None,
+        *,
+        decision: Decision | Literal["answered", "approved", "rejected"] = Decision.ANSWERED,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Answer an ask, by its id in StepWaiting or StepInterrupted. Who answers, and how, is not checked here."""
+        told = Answer(ask=ask, decision=Decision(decision), value=plain(value), reason=reason, by=by)
+        self.start().tell(told)
 
     async def finished(self) -> Run:
         """Wait for the end of the run; cancelling this cancels the run."""

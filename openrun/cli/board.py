@@ -39,6 +39,7 @@ from openrun.core.events import (
 )
 from openrun.core.results import WaitForAnswers, WaitForChildren, WaitUntil
 from openrun.core.types import StepRunStatus
+from openrun.core.undo import SEGMENT
 from openrun.core.undoing import CompensationStatus
 
 
@@ -60,6 +61,7 @@ class Mark(Enum):
         return self in _UNDER_WAY
 
 
+_UNDOING = f"[{SEGMENT}]"
 _UNDER_WAY = (Mark.RUNNING, Mark.RETRYING, Mark.UNDOING, Mark.WAITING)
 
 
@@ -157,6 +159,9 @@ class Board:
     def apply(self, event: Shown) -> None:
         self._events += 1
         if isinstance(event, StepEvent):
+            if _UNDOING in event.scope:
+                # A step that undoes another has that one's id, and is told of in its row.
+                return
             row = self.rows.setdefault(event.step_id, Row(event.step_id))
             row.touched = self._events
             _tell(row, event)

@@ -122,6 +122,11 @@ def compensations_table(rows: Sequence[CompensationRow], redactor: Redactor) -> 
     return table
 
 
+def is_left(row: CompensationRow) -> bool:
+    """It did not succeed, and nobody has said anything."""
+    return row.resolution is None and row.status not in _STYLES
+
+
 def _said(row: CompensationRow, redactor: Redactor) -> str:
     if row.resolution is None:
         return ""

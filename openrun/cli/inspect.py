@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from openrun.app import App
+from openrun.cli.affairs import Affairs
+from openrun.cli.durable import store_arguments
 from openrun.cli.rows import at, document, since, status_text, whereabouts
 from openrun.cli.screen import Screen, screen
 from openrun.cli.secret import read_secrets
@@ -34,12 +36,16 @@ class Standing:
     row: RunRow
     activations: Sequence[ActivationRow]
     children: Sequence[RunRow]
+    affairs: Affairs
     end: FlowCompleted | None
     now: int
 
 
 def inspect(options: ShownRun) -> None:
-    """Show where a run stands: its steps, what it waits for or why it is held, its children, output and failures."""
+    """Show where a run stands: its steps, what it waits for or why it is held, its children, output and failures.
+
+    Also how to answer what it asks, effects of which nobody knows, what was undone, and what running steps report.
+    """
     found = in_store(options.store, lambda app: _standing(app, options.run))
     redactor = Redactor(read_secrets(options.secrets or ()))
     if options.as_json:
@@ -49,6 +55,7 @@ def inspect(options: ShownRun) -> None:
     _show_run(out, found, redactor)
     if found.activations:
         out.print(_table(found.activations, found.now, redactor))
+    found.affairs.show(out, found.now, store_arguments(options.store), redactor)
     if found.children:
         _show_children(out, found.children)
     if found.end is not None:
@@ -62,9 +69,11 @@ async def _standing(app: App, prefix: str) -> Standing:
     if row.status in FINAL:
         last = decode_fact((await app.store.events(run_id, row.seq - 1))[-1].body)
         end = last if isinstance(last, FlowCompleted) else None
+    activations = await _activations(app, run_id)
     return Standing(
         row=row,
-        activations=await _activations(app, run_id),
+        activations=activations,
+        affairs=await Affairs.of(app, run_id, activations),
         children=await _children(app, run_id),
         end=end,
         now=await app.store.now(),
@@ -172,6 +181,7 @@ def _as_json(found: Standing, redactor: Redactor) -> str:
         "run": document(found.row),
         "activations": [document(row) for row in found.activations],
         "children": [child.run_id for child in found.children],
+        **found.affairs.as_json(),
         "output": None if end is None else end.output,
         "failures": [] if end is None else [_failed(failure) for failure in end.failures],
     }

@@ -52,8 +52,7 @@ def _show_undoing(screen: Screen, run: Run) -> None:
     if outcome is CompensationOutcome.COMPLETED:
         screen.print(Text("  what it did is undone", "yellow"))
     elif outcome is not None:
-        words = f"  not all that it did is undone ({outcome.value}); openrun compensations lists the rest"
-        screen.print(Text(words, "bold red"))
+        screen.print(Text(f"  not all that it did is undone: {outcome.value}", "bold red"))
 
 
 def _failure(failure: Failure) -> Text:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -63,6 +64,12 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     value: Json = None
     error: ErrorObject | None = None
     by: str | None = None
+
+
+def again(known: EffectRecorded, **changed: Any) -> Known:
+    """What is recorded of an effect, but for what has changed."""
+    same = {name: getattr(known, name) for name in Known.__struct_fields__}
+    return Known(**{**same, "value": None, "error": None, **changed})
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):

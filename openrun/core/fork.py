@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from openrun.core.effects import EffectStatus
-from openrun.core.errors import OpenRunError, PermanentError
+from openrun.core.errors import OpenRunError
 from openrun.core.events import EffectRecorded, Fact, FlowForked, FlowStarted
 from openrun.core.former import Former, Past, Path
 from openrun.core.frame import Activation
@@ -68,6 +68,14 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
+class ChildRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that a step of another had started."""
+
+    step_id: str
+    scope: str
+    run_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The run that is forked."""
@@ -112,6 +120,8 @@ class ForkPlan:
     facts: tuple[Fact, ...] = field(repr=False)
     steps: tuple[StepFate, ...]
     repeats: tuple[Repeat, ...]
+    children: tuple[ChildRun, ...]
+    """Runs that steps which run again had started: what those did is done again, too."""
     machine: Machine = field(repr=False, compare=False)
     """After these facts."""
 
@@ -153,8 +163,16 @@ def plan_fork(origin: Origin, target: Target, wish: Wish) -> ForkPlan:
         facts=tuple(retake.facts),
         steps=tuple(report.fates()),
         repeats=tuple(report.repeats()),
+        children=tuple(report.children()),
         machine=retake.machine,
     )
+
+
+def done_outside(origin: Origin) -> tuple[list[Repeat], list[ChildRun]]:
+    """What a run has done outside, and the runs it has started."""
+    activations = Past(origin.graph, origin.facts).activations.values()
+    done = [each for former in activations if not former.undone for each in _repeats(former, carried=False)]
+    return done, [child for former in activations for child in _children(former)]
 
 
 def known_steps(graph: Graph, above: Path = ()) -> frozenset[Path]:
@@ -240,8 +258,7 @@ def _point(past: Past, target: Target, wish: Wish) -> Former:
         raise NoSuchActivation(
             f"run {run_id} has not started {step!r} in scope {wish.scope!r}, but in {known}"
         )
-    names = list(dict.fromkeys(name for name, _ in started))
-    hint = did_you_mean(step, names) or f"it started {', '.join(map(repr, names[:_MOST_NAMES])) or 'nothing'}"
+    hint = did_you_mean(step, dict.fromkeys(name for name, _ in started)) or "look at its timeline"
     raise NoSuchActivation(f"run {run_id} has not started a step {step!r}; {hint}")
 
 
@@ -305,9 +322,19 @@ class _Report:
             )
 
     def repeats(self) -> Iterator[Repeat]:
+        for former in self._again():
+            yield from _repeats(former, carried=self._retake.reasons.get(former.place) in INTERRUPTED)
+
+    def children(self) -> Iterator[ChildRun]:
+        for former in self._again():
+            yield from _children(former)
+
+    def _again(self) -> Iterator[Former]:
+        """What may be done a second time; what was undone is done anew."""
         for former in self._past.activations.values():
-            if former.place not in self._retake.kept and former.path in self._known and not former.undone:
-                yield from self._repeats(former)
+            kept = former.place in self._retake.kept
+            if not kept and not former.undone and former.path in self._known and self._may_run(former):
+                yield former
 
     def _reason(self, former: Former) -> str:
         if former.path not in self._known:
@@ -323,25 +350,7 @@ class _Report:
         owner = former.owner
         if owner is not None and owner.place not in self._retake.kept:
             return comes_after(owner.place[0])
-        return "nothing in the new run has led to it yet"
-
-    def _repeats(self, former: Former) -> Iterator[Repeat]:
-        if not self._may_run(former):
-            return
-        harmful = [each for each in former.act.effects.values() if each.effect in _HARMFUL]
-        carried = self._retake.reasons.get(former.place) in INTERRUPTED
-        listed = [
-            each
-            for each in harmful
-            if each.status in _OPEN or (each.status is EffectStatus.COMMITTED and not carried)
-        ]
-        for each in listed:
-            yield _repeat(former, each.status, each)
-        own = former.act.spec.effect
-        if former.succeeded and not listed and own in _HARMFUL:
-            yield _repeat(former, EffectStatus.COMMITTED)
-        elif not harmful and former.doubtful and own is EffectClass.AT_MOST_ONCE:
-            yield _repeat(former, EffectStatus.UNKNOWN)
+        return "nothing in the new run has led to it"
 
     def _may_run(self, former: Former) -> bool:
         """Not so what only the failure of something that runs again would lead to."""
@@ -349,6 +358,28 @@ class _Report:
         if steps is not None:
             return former.place[0] in steps
         return former.owner is None or self._may_run(former.owner)
+
+
+def _repeats(former: Former, *, carried: bool) -> Iterator[Repeat]:
+    """What an activation did outside, or may have done; unless `carried`, also what it had done when it failed."""
+    harmful = [each for each in former.act.effects.values() if each.effect in _HARMFUL]
+    listed = [
+        each
+        for each in harmful
+        if each.status in _OPEN or (each.status is EffectStatus.COMMITTED and not carried)
+    ]
+    for each in listed:
+        yield _repeat(former, each.status, each)
+    own = former.act.spec.effect
+    if former.succeeded and not listed and own in _HARMFUL:
+        yield _repeat(former, EffectStatus.COMMITTED)
+    elif not harmful and former.doubtful and own is EffectClass.AT_MOST_ONCE:
+        yield _repeat(former, EffectStatus.UNKNOWN)
+
+
+def _children(former: Former) -> Iterator[ChildRun]:
+    for child in former.children:
+        yield ChildRun(step_id=former.place[0], scope=former.place[1], run_id=child)
 
 
 def _repeat(former: Former, status: EffectStatus, effect: EffectRecorded | None = None) -> Repeat:

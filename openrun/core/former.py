@@ -16,7 +16,7 @@ from openrun.core.events import (
 from openrun.core.frame import Activation, Phase, Walk
 from openrun.core.graph import Graph
 from openrun.core.machine import Machine
-from openrun.core.results import WaitForItems
+from openrun.core.results import WaitForChildren, WaitForItems
 from openrun.core.types import StepRunStatus
 from openrun.core.undo import SEGMENT
 from openrun.core.undoing import CompensationStatus
@@ -32,7 +32,19 @@ _UNDOING = f"[{SEGMENT}]"
 class Former:
     """One activation of the old run."""
 
-    __slots__ = ("act", "below", "cause", "end", "owner", "path", "place", "start", "undone", "waited")
+    __slots__ = (
+        "act",
+        "below",
+        "cause",
+        "children",
+        "end",
+        "owner",
+        "path",
+        "place",
+        "start",
+        "undone",
+        "waited",
+    )
 
     def __init__(self, act: Activation, owner: "Former | None", cause: Place | None) -> None:
         self.act = act
@@ -40,6 +52,8 @@ class Former:
         """The foreach in whose item it ran."""
         self.below: list[Former] = []
         """The activations in its items, at any depth."""
+        self.children: tuple[str, ...] = ()
+        """The runs that its last attempt started."""
         self.place: Place = (act.step_id, act.scope)
         self.path: Path = (*(owner.path if owner else ()), act.step_id)
         self.cause = cause
@@ -142,9 +156,11 @@ class Past:
                 """Of an attempt that another one has taken the place of."""
             case StepStarted():
                 former.start = former.start or fact
-                former.waited = None
-            case StepWaiting():
-                former.waited = fact if isinstance(fact.wait, WaitForItems) else None
+                former.waited, former.children = None, ()
+            case StepWaiting(wait=WaitForItems()):
+                former.waited = fact
+            case StepWaiting(wait=WaitForChildren(run_ids=children)):
+                former.children = children
             case CompensationCompleted():
                 former.undone |= fact.status is CompensationStatus.COMPLETED
             case StepCompleted() | StepCancelled():

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from openrun.core.errors import OpenRunError
-from openrun.core.events import Fact, FlowCompleted, FlowStarted, StepCompleted
+from openrun.core.events import Fact, FlowCompleted, FlowForked, FlowStarted, StepCompleted
 from openrun.core.graph import Graph
 from openrun.core.joins import REASONS
 from openrun.core.machine import UnexpectedFact
@@ -150,6 +150,11 @@ class _Fold:
                 else:
                     self._outputs[fact.step_id] = result.output
                     self._values.update(fact.patch)
+            case FlowForked():
+                self._outputs.update(fact.outputs)
+                self._values.update(fact.values)
+                for key in fact.removed:
+                    self._values.pop(key, None)
             case _:
                 return False
         return True

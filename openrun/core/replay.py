@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from openrun.core.events import Fact, FlowStarted, StepCompleted
+from openrun.core.events import Fact, FlowForked, FlowStarted, StepCompleted
 from openrun.core.graph import Graph
 from openrun.core.machine import Machine
 from openrun.core.types import Json, StepRunStatus
@@ -34,4 +34,7 @@ def state_at(facts: Sequence[Fact], seq: int) -> dict[str, Any]:
             failed = result.status is StepRunStatus.ERROR
             outputs[fact.step_id] = result.failed_with().to_json() if failed else result.output
             state.update(fact.patch)
+        elif isinstance(fact, FlowForked):
+            state = {key: each for key, each in {**state, **fact.values}.items() if key not in fact.removed}
+            outputs.update(fact.outputs)
     return {**state, "steps": outputs}

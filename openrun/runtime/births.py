@@ -1,11 +1,14 @@
 """Slices at the two ends of holding a run: those that make one, and the one that gives it back."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from openrun.core.events import FlowStarted, encode_event
+from openrun.core.events import Fact, FlowStarted, encode_event
+from openrun.core.machine import Machine
 from openrun.core.types import RunStatus
+from openrun.runtime.runlog import standing_of
 from openrun.store.chain import GENESIS, link
-from openrun.store.projection import in_ms
+from openrun.store.projection import activation_rows, effect_rows, in_ms, wait_rows
 from openrun.store.rows import Birth, Dedupe, EventRow, Release, Slice, Standing
 
 
@@ -59,4 +62,26 @@ def unheld(event: FlowStarted, birth: Birth) -> Slice:
         events=(EventRow(event.run_id, 1, 0, link(GENESIS, event.run_id, 1, 0, body), body),),
         standing=Standing(status=RunStatus.PENDING, updated_at=in_ms(event.timestamp)),
         birth=birth,
+    )
+
+
+def forked(facts: Sequence[Fact], machine: Machine, birth: Birth) -> Slice:
+    """A run that is born with a past, without anybody holding it; the machine has folded these facts."""
+    rows: list[EventRow] = []
+    head = GENESIS
+    for fact in facts:
+        body = encode_event(fact).decode()
+        head = link(head, fact.run_id, fact.seq, 0, body)
+        rows.append(EventRow(fact.run_id, fact.seq, 0, head, body))
+    return Slice(
+        run_id=machine.run_id,
+        worker=None,
+        fence=0,
+        first=1,
+        events=tuple(rows),
+        standing=standing_of(machine, facts[-1]),
+        birth=birth,
+        activations=activation_rows(facts),
+        waits=wait_rows(machine.run_id, machine.listening.changes),
+        effects=effect_rows(facts),
     )

@@ -36,8 +36,8 @@ class ChildRuns(Protocol):
     def start(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
         """Start one child; `on_end` is called at a turn of the driver once it has ended."""
 
-    def cancel(self, act: Activation, index: int, reason: str) -> None:
-        """Ask a child to stop; its end is heard of as usual."""
+    def cancel(self, act: Activation, index: int, reason: str, *, compensate: bool) -> None:
+        """Ask a child to stop, and to undo what it did; its end is heard of as usual."""
 
     def heard(self, run_id: str, end: ChildEnd) -> None:
         """A child told from outside that it has ended."""
@@ -98,10 +98,10 @@ class Children:
             lambda task: self._post(lambda: self._ended((act, index), request.run_id, task, on_end))
         )
 
-    def cancel(self, act: Activation, index: int, reason: str) -> None:
+    def cancel(self, act: Activation, index: int, reason: str, *, compensate: bool) -> None:
         child = self._running.get((act, index))
         if child is not None:
-            child.cancel(reason)
+            child.cancel(reason, compensate=compensate)
 
     def heard(self, run_id: str, end: ChildEnd) -> None:
         raise NotImplementedError("the end of a child in memory is seen, not told")

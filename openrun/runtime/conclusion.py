@@ -6,8 +6,10 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from openrun.core.events import Fact, activation_id
-from openrun.core.facts import Facts
+from openrun.core.effects import EffectStatus
+from openrun.core.errors import ErrorObject
+from openrun.core.events import EffectRecorded, Fact, activation_id
+from openrun.core.facts import Facts, Known, again
 from openrun.core.frame import Activation
 from openrun.core.machine import Machine
 from openrun.core.outstanding import waits
@@ -33,6 +35,8 @@ class Concluding(Protocol):
 
     def record(self, event: Fact) -> None: ...
 
+    def record_effect(self, act: Activation, known: Known) -> None: ...
+
     def set_timer(self, act: Activation, due: datetime) -> None:
         """Come back to this activation at that instant."""
 
@@ -40,12 +44,18 @@ class Concluding(Protocol):
 class Conclusion:
     """How the steps of one run end, or go on waiting."""
 
-    __slots__ = ("_around", "_prepare", "_run")
+    __slots__ = ("_around", "_durable", "_prepare", "_run")
 
     def __init__(
-        self, run: Concluding, around: Surroundings, prepare: Callable[[WaitForChildren], Outcome]
+        self,
+        run: Concluding,
+        around: Surroundings,
+        prepare: Callable[[WaitForChildren], Outcome],
+        *,
+        durable: bool,
     ) -> None:
-        """`prepare` gives children their run ids."""
+        """`prepare` gives children their run ids; a run that is not `durable` has nobody who could look into it."""
+        self._durable = durable
         self._run = run
         self._around = around
         self._prepare = prepare
@@ -55,7 +65,7 @@ class Conclusion:
         run, outcome = self._run, self.masked(attempted[0])
         match outcome:
             case InDoubt():
-                run.record(self._in_doubt(act, outcome))
+                self._doubt(act, outcome)
                 return
             case Asking():
                 run.record(self._asked(act, outcome))
@@ -73,12 +83,19 @@ class Conclusion:
         masked = self._around.masked
         return value if masked is None else masked(value)
 
-    def _in_doubt(self, act: Activation, doubt: InDoubt) -> Fact:
+    def _doubt(self, act: Activation, doubt: InDoubt) -> None:
         """A person has to look into it; a run that is stopped hard does not wait for that."""
-        facts, now = self._run.facts, self._run.now
+        run, facts, now = self._run, self._run.facts, self._run.now
+        known = next((each for each in act.effects.values() if each.key == doubt.key), None)
+        if known is not None and known.status is EffectStatus.STARTED:
+            run.record_effect(act, _lost(known))
         if act.cancelling and act.frame.walk.cut:
-            return facts.cancelled(act, now)
-        return facts.review_requested(act, UNKNOWN_OUTCOME, now, doubt.key)
+            run.record(facts.cancelled(act, now))
+        elif not self._durable:
+            result = StepRunResult.failure(act.spec.id, _nobody_to_ask(doubt))
+            run.record(facts.completed(act, result, {}, now))
+        else:
+            run.record(facts.review_requested(act, UNKNOWN_OUTCOME, now, doubt.key))
 
     def _asked(self, act: Activation, asking: Asking) -> Fact:
         facts, now = self._run.facts, self._run.now
@@ -98,3 +115,17 @@ class Conclusion:
         if isinstance(outcome, StepRunResult) and outcome.error is not None:
             return replace(outcome, error=self._around.redact(outcome.error))
         return outcome
+
+
+def _nobody_to_ask(doubt: InDoubt) -> ErrorObject:
+    what = "its work" if doubt.key is None else f"its effect {doubt.key}"
+    message = (
+        f"nobody knows whether {what} took place, and it may not be repeated; a run in a store waits for a person "
+        "to say so, one in memory has nobody to ask"
+    )
+    return ErrorObject(code="OUTCOME_UNKNOWN", message=message)
+
+
+def _lost(known: EffectRecorded) -> Known:
+    error = ErrorObject(code="OUTCOME_LOST", message="whoever made the call is gone, and so is its outcome")
+    return again(known, status=EffectStatus.UNKNOWN, error=error)

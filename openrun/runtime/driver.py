@@ -37,16 +37,14 @@ from openrun.core.orders import (
 from openrun.core.outstanding import outstanding, timers
 from openrun.core.results import StepRunResult, WaitForChildren
 from openrun.core.state import StateView
-from openrun.core.types import EffectClass
 from openrun.definition.program import Program, StepPlan
-from openrun.runtime.attempt import Asking, Attempted, InDoubt, resume_step, run_step
+from openrun.runtime.attempt import Attempted, InDoubt, resume_step, run_step
 from openrun.runtime.attempts import Attempts, Gone, Work
 from openrun.runtime.children import ChildEnd, ChildRuns, Post
 from openrun.runtime.compensation import Compensation
-from openrun.runtime.conclusion import UNKNOWN_OUTCOME, Conclusion
+from openrun.runtime.conclusion import Conclusion
 from openrun.runtime.deadline import Deadline
-from openrun.runtime.doubt import is_unknown
-from openrun.runtime.effects import Effects
+from openrun.runtime.effects import Effects, is_once, lost_outcome
 from openrun.runtime.log import Log
 from openrun.runtime.progress import Progress
 from openrun.runtime.steering import Steering
@@ -113,7 +111,7 @@ class Driver:
         self.children = children(self.post)
         self._progress = Progress(surroundings.limits)
         self._compensation = Compensation(self, self._deadline, surroundings.limits.compensation_time)
-        self._conclusion = Conclusion(self, surroundings, self.children.prepare)
+        self._conclusion = Conclusion(self, surroundings, self.children.prepare, durable=log.durable)
         self.conclude = self._conclusion.record
         self.committed = log.committed
         self.is_stopped = self._attempts.is_stopped
@@ -126,9 +124,9 @@ class Driver:
         self._inbox.append(act)
         self._turn_soon()
 
-    def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
-        """Ask the run to stop; steps marked always still run unless `hard`."""
-        self.post(lambda: self.steering.cancel(CancelRequest(reason=reason, hard=hard)))
+    def cancel(self, request: CancelRequest) -> None:
+        """Ask the run to stop."""
+        self.post(lambda: self.steering.cancel(request))
 
     def leave(self) -> None:
         """Stop driving, and record nothing of it: somebody else goes on from the journal."""
@@ -274,6 +272,7 @@ class Driver:
             if machine.stopping and not self._deadline.stopping:
                 self._deadline.stop(fact.timestamp)
         machine.take_skipped()
+        machine.listening.changes.clear()
         self.now = self._clock.now()
         machine.orders[:] = outstanding(machine)
         self._history = ()
@@ -329,26 +328,13 @@ class Driver:
             return
         if self._durable:
             self._log.ended()
-        told = self._told(act, judged)
+        told = self._effects.ended(act, self._plan(act), None if isinstance(judged, Gone) else judged[0])
         if told is not None:
             self.conclude(act, (told, {}))
         elif isinstance(judged, Gone):
             self.record(self.facts.cancelled(act, self.now))
         else:
             self.conclude(act, judged)
-
-    def _told(self, act: Activation, judged: Attempted | Gone) -> Asking | InDoubt | None:
-        """Record what the step's effects came to; say whether it asks, or is in doubt."""
-        outcome = None if isinstance(judged, Gone) else judged[0]
-        failed = outcome.error if isinstance(outcome, StepRunResult) else None
-        acting = self._effects.flush(act, completes=isinstance(outcome, StepRunResult) and failed is None)
-        if acting is not None and (acting.doubt is not None or isinstance(outcome, Asking)):
-            return acting.outcome()
-        plan = self._plan(act)
-        if plan.guarded or plan.effect is not EffectClass.AT_MOST_ONCE:
-            return None
-        unknown = judged is Gone.STOPPED or (failed is not None and is_unknown(failed))
-        return InDoubt(key=None) if unknown else None
 
     def _plan(self, act: Activation) -> StepPlan:
         return self._program.plans[act.frame.walk.graph][act.step]
@@ -395,7 +381,7 @@ class Driver:
             case Cancel(act):
                 self._cancel_activation(act)
             case CancelChild(act, index):
-                self.children.cancel(act, index, self.machine.cancel_reason)
+                self._cancel_child(act, index)
             case Compensated(act, status, error):
                 self._compensation.end(act, status, error)
             case _ if self.machine.halted or self._log.draining:
@@ -428,9 +414,8 @@ class Driver:
                 assert_never(order)
 
     def _rerun(self, act: Activation) -> None:
-        plan = self._plan(act)
-        if plan.effect is EffectClass.AT_MOST_ONCE and not plan.guarded:
-            self.record(self.facts.review_requested(act, UNKNOWN_OUTCOME, self.now))
+        if is_once(self._plan(act)):
+            self.conclude(act, (InDoubt(key=None), {}))
         else:
             self.run_again(act)
 
@@ -444,13 +429,18 @@ class Driver:
 
     def _cancel_activation(self, act: Activation) -> None:
         self._timers.clear(act)
+        is_new = act in self._gated
         self._gated.pop(act, None)
         if act in self._attempts:
             self._attempts.stop(act)
         elif act.phase is Phase.REVIEW and not act.frame.walk.cut:
             """What a person has to look into is waited for, also by a run that is to stop."""
         elif act.phase not in (Phase.DONE, Phase.CANCELLED):
-            self.record(self.facts.cancelled(act, self.now))
+            lost = None if is_new else lost_outcome(act, self._plan(act))
+            if lost is not None:
+                self.conclude(act, (lost, {}))
+            else:
+                self.record(self.facts.cancelled(act, self.now))
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -490,7 +480,13 @@ class Driver:
             return
         self.children.start(act, index, wait, self._child_ended)
         if fanout.stopped:
-            self.children.cancel(act, index, self.machine.cancel_reason)
+            self._cancel_child(act, index)
+
+    def _cancel_child(self, act: Activation, index: int) -> None:
+        """A child that is stopped because its parent will be undone undoes what it did, too."""
+        machine = self.machine
+        compensate = machine.undo.wanted if machine.cancelled else machine.stopping
+        self.children.cancel(act, index, machine.cancel_reason, compensate=compensate)
 
     def _child_ended(self, act: Activation, child: tuple[int, str], end: ChildEnd) -> None:
         self.record(self.facts.child_completed(act, child, end, self.now))

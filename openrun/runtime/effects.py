@@ -20,8 +20,9 @@ from openrun.core.effects import EffectStatus, Verdict, effect_key
 from openrun.core.errors import InterruptExpired, JsonError, PermanentError
 from openrun.core.events import EffectRecorded, activation_id
 from openrun.core.facts import Known
-from openrun.core.frame import Activation
+from openrun.core.frame import Activation, Phase
 from openrun.core.machine import Machine
+from openrun.core.results import Outcome, StepRunResult
 from openrun.core.strict_json import canonical, copy, plain
 from openrun.core.types import EffectClass, Json
 from openrun.definition.program import StepPlan
@@ -60,6 +61,30 @@ class Host(Protocol):
     def clock(self) -> datetime: ...
 
 
+def is_once(plan: StepPlan) -> bool:
+    """The step as a whole may not be repeated."""
+    return plan.effect is EffectClass.AT_MOST_ONCE and not plan.guarded
+
+
+def lost_outcome(act: Activation, plan: StepPlan) -> InDoubt | None:
+    """What is in doubt of a step that ran in another life, and whose outcome died with that."""
+    open_key = _open_key(act)
+    runs = act.phase in (Phase.LIVE, Phase.RESUMING)
+    return InDoubt(key=open_key) if open_key is not None or (runs and is_once(plan)) else None
+
+
+def _open_key(act: Activation) -> str | None:
+    """The effect that may not be repeated, and of which nobody knows whether it took place."""
+    return next(
+        (
+            each.key
+            for each in act.effects.values()
+            if each.effect is EffectClass.AT_MOST_ONCE and each.status in _OPEN
+        ),
+        None,
+    )
+
+
 class Effects:
     """The effects of the activations under way."""
 
@@ -72,14 +97,33 @@ class Effects:
 
     def of(self, act: Activation, plan: StepPlan) -> "Acting":
         """For one run of a step from its top."""
+        former = self._acting.get(act)
+        if former is not None:
+            former.over = True
         acting = self._acting[act] = Acting(self._host, self._guards, act, plan)
         return acting
+
+    def ended(
+        self, act: Activation, plan: StepPlan, outcome: Outcome | Asking | InDoubt | None
+    ) -> Asking | InDoubt | None:
+        """Record what the effects of a step came to that has ended so, or was stopped (None).
+
+        Says whether it asks, or is in doubt, whatever else it came to.
+        """
+        failed = outcome.error if isinstance(outcome, StepRunResult) else None
+        acting = self.flush(act, completes=isinstance(outcome, StepRunResult) and failed is None)
+        if acting is not None and (acting.doubt is not None or isinstance(outcome, Asking)):
+            return acting.outcome()
+        open_key = _open_key(act)
+        unknown = outcome is None or (failed is not None and is_unknown(failed))
+        return InDoubt(key=open_key) if open_key is not None or (unknown and is_once(plan)) else None
 
     def flush(self, act: Activation, *, completes: bool = False) -> "Acting | None":
         """Record what its effects came to; to be called within a turn, before what the step itself came to."""
         acting = self._acting.pop(act, None) if self._acting else None
         if acting is not None:
             acting.flush(completes=completes)
+            acting.over = True
         return acting
 
 
@@ -97,6 +141,7 @@ class Acting:
         "asks",
         "context",
         "doubt",
+        "over",
     )
 
     def __init__(self, host: Host, guards: Guards, act: Activation, plan: StepPlan) -> None:
@@ -113,6 +158,8 @@ class Acting:
         self.doubt: str | None = None
         """The key of an effect that may not be repeated, and of which nobody knows whether it took place."""
         self.context: StepContext | None = None
+        self.over = False
+        """The step has ended, or was given up: nothing more goes out for it, and nothing is recorded."""
 
     # -- effects ----------------------------------------------------------------------------------
 
@@ -145,22 +192,24 @@ class Acting:
     ) -> Any:
         if known is not None and known.status is EffectStatus.COMMITTED:
             return copy(known.value)
-        verified_absent = False
         if known is not None and known.status in _OPEN and begun.effect not in _REPEATABLE:
             verdict = await self._verified(call, begun)
             if verdict.status is EffectStatus.COMMITTED:
                 return self._committed(begun, verdict.value, whole=call.whole)
             if verdict.status is EffectStatus.UNKNOWN and begun.effect is EffectClass.AT_MOST_ONCE:
                 raise self._doubtful(begun)
-            verified_absent = verdict.status is EffectStatus.ABSENT
-        if known is not None and known.status is EffectStatus.STARTED and not verified_absent:
-            # It is on disk already. Recording it again would pass for progress of a run that kills its workers.
+        if known is not None and known.status is EffectStatus.STARTED:
+            # It is on disk already. Recorded again, it would pass for progress of a run that kills its workers.
             begun = replace(begun, attempt=known.attempt)
             await self._on_disk(None, begun)
         else:
             await self._on_disk(begun, begun)
+        return await self._made(call, begun, go)
+
+    async def _made(self, call: EffectCall, begun: Known, go: Callable[[], Awaitable[Any]]) -> Any:
+        """Make the call, and say what it came to."""
         try:
-            value = plain(await self._shielded(begun, go))
+            value = await self._shielded(begun, go)
         except _Stopped:
             raise
         except asyncio.CancelledError:
@@ -168,13 +217,24 @@ class Acting:
             raise
         except Exception as error:  # noqa: BLE001
             return await self._broke(call, begun, error)
-        return self._committed(begun, value, whole=call.whole)
+        try:
+            kept = plain(value)
+        except JsonError as error:
+            # It took place, and what it brought cannot be kept: nothing may be made of that but an open question.
+            self._tell(replace(begun, status=EffectStatus.UNKNOWN, error=error_of(error)))
+            if begun.effect is EffectClass.AT_MOST_ONCE:
+                raise self._doubtful(begun) from None
+            raise
+        return self._committed(begun, kept, whole=call.whole)
 
     async def _on_disk(self, news: Known | None, begun: Known) -> None:
         """Record the news, and wait until it is on disk that the call may go out."""
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def record() -> None:
+            if self.over:
+                # The step was given up: what it still wants to do must not go out.
+                on_disk.cancel()
             if on_disk.cancelled():
                 return
             self.flush()
@@ -206,8 +266,9 @@ class Acting:
                 with suppress(BaseException):
                     await task
             elif not task.cancelled() and task.exception() is None:
-                self._committed(begun, plain(task.result()))
-                raise _Stopped from None
+                with suppress(JsonError):
+                    self._committed(begun, plain(task.result()))
+                    raise _Stopped from None
             raise
 
     async def _broke(self, call: EffectCall, begun: Known, error: Exception) -> Any:
@@ -304,7 +365,7 @@ class Acting:
 
     def flush(self, *, completes: bool = False) -> None:
         """Record what is known; within a turn. When the step `completes`, its result has what is whole."""
-        outcomes, self._outcomes = self._outcomes, []
+        outcomes, self._outcomes = ([] if self.over else self._outcomes), []
         for known, whole in outcomes:
             self._host.record_effect(self._act, replace(known, value=None) if completes and whole else known)
 

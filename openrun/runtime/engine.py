@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, Self
 
+from openrun.core.asks import Answer
 from openrun.core.errors import InvalidFlow, OpenRunError, PermanentError, ValidationError
 from openrun.core.events import Fact, Failure, FlowCompleted, FlowStarted, Shown
 from openrun.core.explain import Explanation, explain
+from openrun.core.facts import CancelRequest
 from openrun.core.graph import Graph
 from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.near import did_you_mean
@@ -81,9 +83,13 @@ class RunHandle:
         self.run_id = driver.machine.run_id
         self.task: asyncio.Task[FlowCompleted] = asyncio.get_running_loop().create_task(self._to_its_end())
 
-    def cancel(self, reason: str = "cancelled", *, hard: bool = False) -> None:
-        """Ask the run to stop; its steps marked always still run unless `hard`."""
-        self._driver.cancel(reason, hard=hard)
+    def cancel(self, reason: str = "cancelled", *, hard: bool = False, compensate: bool = False) -> None:
+        """Ask the run to stop, and with `compensate` to undo what it did; `hard` waits for nothing."""
+        self._driver.cancel(CancelRequest(reason=reason, hard=hard, compensate=compensate))
+
+    def tell(self, answer: Answer) -> None:
+        """Answer an ask of the run, or send it a signal."""
+        self._driver.post(lambda: self._driver.steering.answer(answer))
 
     async def finished(self) -> Run:
         """Wait for the end of the run."""

@@ -1,7 +1,7 @@
 """Calls to the outside that a store's runs have made, and saying what became of those nobody knows about."""
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,7 +17,6 @@ Tell = Callable[[str, MessageKind, dict[str, Any]], Awaitable[None]]
 """Posts a message to a run; raises `UnknownRun` and `RunEnded`."""
 
 _OPEN = frozenset({EffectStatus.STARTED.value, EffectStatus.UNKNOWN.value})
-SUCCEEDED = "completed"
 
 
 class Ledger:
@@ -28,10 +27,10 @@ class Ledger:
         self._tell = tell
 
     async def effects(
-        self, *, run_id: str | None = None, status: Collection[EffectStatus] = (), limit: int = 50
+        self, *, run_id: str | None = None, status: Collection[EffectStatus | str] = (), limit: int = 50
     ) -> list[EffectRow]:
         """Of one run in the order in which they were begun; else the newest first."""
-        wanted = tuple(sorted(each.value for each in status))
+        wanted = tuple(sorted(EffectStatus(each).value for each in status))
         return await self._store.effects(EffectFilter(run_id=run_id, status=wanted, limit=limit))
 
     async def get(self, key: str) -> EffectRow:
@@ -73,14 +72,16 @@ class Ledger:
         step_id: str,
         scope: str = "/",
         *,
-        resolution: str,
+        resolution: Literal["resolved", "ignored"],
         note: str | None = None,
         by: str | None = None,
     ) -> CompensationRow:
         """Say that a compensation that did not succeed is "resolved" (done by hand), or is to be "ignored".
 
-        Raises `UnknownCompensation`.
+        Raises `UnknownCompensation`, `ValueError` for any other resolution.
         """
+        if resolution not in ("resolved", "ignored"):
+            raise ValueError(f"a compensation is 'resolved' or 'ignored', not {resolution!r}")
         rows = await self._store.compensations(run_id)
         found = [row for row in rows if (row.step_id, row.scope) == (step_id, scope)]
         if found:

@@ -42,8 +42,8 @@ class Offspring:
         self._post = post
         self._expected: dict[str, tuple[Activation, int, OnEnd]] = {}
         self._unborn: dict[str, asyncio.Task[None]] = {}
-        self._stopping: dict[str, str] = {}
-        """Children to be told to stop once they are born, and why."""
+        self._stopping: dict[str, dict[str, Any]] = {}
+        """Children to be told to stop once they are born, and how."""
 
     @property
     def busy(self) -> bool:
@@ -63,20 +63,19 @@ class Offspring:
         self._around.clock.hold()
         task.add_done_callback(lambda task: self._began(run_id, task))
 
-    def cancel(self, act: Activation, index: int, reason: str) -> None:
+    def cancel(self, act: Activation, index: int, reason: str, *, compensate: bool) -> None:
+        request = {"reason": reason, "compensate": compensate}
         wait = act.wait
         assert isinstance(wait, WaitForChildren)
         run_id = wait.run_ids[index]
         if run_id in self._unborn:
             # It may have been born before a crash, so it is born (again) and told: its end is heard as ever.
-            self._stopping[run_id] = reason
+            self._stopping[run_id] = request
         else:
-            self._stop(run_id, reason)
+            self._stop(run_id, request)
 
-    def _stop(self, run_id: str, reason: str) -> None:
-        self._log.tell(
-            Message(run_id=run_id, kind=MessageKind.CANCEL, key="cancel:parent", body={"reason": reason})
-        )
+    def _stop(self, run_id: str, request: dict[str, Any]) -> None:
+        self._log.tell(Message(run_id=run_id, kind=MessageKind.CANCEL, key="cancel:parent", body=request))
 
     def heard(self, run_id: str, end: ChildEnd) -> None:
         expected = self._expected.pop(run_id, None)
@@ -111,13 +110,13 @@ class Offspring:
         def tell() -> None:
             self._unborn.pop(run_id, None)
             self._around.clock.release()
-            reason = self._stopping.pop(run_id, None)
+            request = self._stopping.pop(run_id, None)
             fault = None if task.cancelled() else task.exception()
             if isinstance(fault, MissingCode):
                 self._lacks(str(fault))
             elif fault is not None:
                 self.heard(run_id, (RunStatus.FAILED, None, error_of(fault)))
-            elif reason is not None:
-                self._stop(run_id, reason)
+            elif request is not None:
+                self._stop(run_id, request)
 
         self._post(tell)

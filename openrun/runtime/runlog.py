@@ -267,10 +267,12 @@ class RunLog:
             release=self._release,
             waits=self._waits(),
             effects=effect_rows(facts),
-            progress=tuple(self._progress),
+            progress=tuple(self._progress) if facts else (),
             compensations=compensation_rows(facts),
         )
-        self._progress = []
+        if facts:
+            # Only a slice with events is known again when it is offered twice.
+            self._progress = []
         self._birth = None
         self._children, self._messages, self._taken = [], [], []
         return part

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from openrun.core.asks import Answer
 from openrun.core.effects import EffectStatus
-from openrun.core.events import EffectRecorded, Fact
-from openrun.core.facts import CancelRequest, Facts, Known
+from openrun.core.events import Fact
+from openrun.core.facts import CancelRequest, Facts, Known, again
 from openrun.core.frame import Activation, Phase
 from openrun.core.machine import Machine
 from openrun.core.results import StepRunResult
@@ -126,18 +126,5 @@ class Steering:
     def _settle_effect(self, act: Activation, key: str, said: Settlement) -> None:
         known = next(each for each in act.effects.values() if each.key == key)
         status = EffectStatus.COMMITTED if said.committed else EffectStatus.ABSENT
-        self._run.record_effect(act, _settled(known, status, said))
-
-
-def _settled(known: EffectRecorded, status: EffectStatus, said: Settlement) -> Known:
-    return Known(
-        name=known.name,
-        ordinal=known.ordinal,
-        key=known.key,
-        status=status,
-        effect=known.effect,
-        attempt=known.attempt,
-        args_hash=known.args_hash,
-        value=said.output if said.committed else None,
-        by=said.by,
-    )
+        value = said.output if said.committed else None
+        self._run.record_effect(act, again(known, status=status, value=value, by=said.by))

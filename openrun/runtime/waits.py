@@ -47,13 +47,13 @@ class Waits:
     async def open(
         self,
         *,
-        kind: Collection[AskKind] = (),
+        kind: Collection[AskKind | str] = (),
         run_id: str | None = None,
         after: tuple[int, str] | None = None,
         limit: int = 50,
     ) -> list[WaitRow]:
         """Waits that nobody has ended yet, oldest first; `after` is the (created_at, wait_id) to go on behind."""
-        kinds = tuple(sorted(each.value for each in kind))
+        kinds = tuple(sorted(AskKind(each).value for each in kind))
         return await self._store.waits(WaitFilter(kind=kinds, run_id=run_id, after=after, limit=limit))
 
     async def get(self, wait_id: str) -> WaitRow:
@@ -155,6 +155,9 @@ class Waits:
                 return await self._tell(row.run_id, MessageKind.ANSWER, place, answer, row.wait_id)
             except RunEnded:
                 row = await self.get(row.wait_id)
+            except KeyConflict:
+                who = f"{answer.by} has" if answer.by else "somebody has"
+                raise WaitOver(f"wait {row.wait_id}: {who} answered otherwise before") from None
         if await self._was_said(row, answer):
             return Told(run_id=row.run_id, wait_id=row.wait_id, repeated=True)
         raise WaitOver(f"wait {row.wait_id} is over: {row.outcome or 'its run has ended'}")

@@ -14,6 +14,7 @@ from openrun.app import App, DurableRun
 from openrun.core.events import Fact, FlowCompleted, StepCompleted, StepStarted
 from openrun.core.types import FINAL, RunStatus
 from openrun.flow import Flow
+from openrun.house.rebuild import Rebuilder
 from openrun.store.chain import broken
 from openrun.store.rows import RunFilter, RunRow
 
@@ -111,6 +112,12 @@ class Fleet:
         self._members.append(Member(started, ours))
         return self._members[-1]
 
+    async def kill_all(self) -> None:
+        """SIGKILL all that live."""
+        for each in self._members:
+            if each.alive:
+                await each.kill()
+
     def close(self) -> None:
         for each in self._members:
             each.close()
@@ -124,6 +131,7 @@ class Fleet:
 
         async def there() -> RunRow | None:
             row = await self.app.row(run.run_id)
+            assert row.status in statuses or row.status not in FINAL, f"{row.status.value}: {row.error}"
             return row if row.status in statuses and row.worker is None else None
 
         return await until(there)
@@ -143,14 +151,18 @@ class Fleet:
         return {row.run_id: list(await self.app.facts(row.run_id)) for row in rows}
 
     async def check(self) -> None:
-        """What holds for every store whose runs have come to rest."""
+        """What holds for every store whose runs have come to rest: also that all it keeps follows from journals."""
         for row in await self.app.store.runs(RunFilter(limit=10_000)):
             events = await self.app.store.events(row.run_id)
             assert broken(events, last=row.seq, head=row.hash) is None
             fences = [each.fence for each in events]
             assert fences == sorted(fences)
             check_facts(await self.app.facts(row.run_id), ended=row.status in FINAL)
+            if row.status in FINAL:
+                assert await self.app.waits.open(run_id=row.run_id) == []
         assert await self.app.store.orphans() == []
+        rebuilt = await Rebuilder(self.app.store, self.app.library).all()
+        assert (rebuilt.differences, rebuilt.faults) == ([], [])
 
 
 def check_facts(facts: Iterable[Fact], *, ended: bool) -> None:

@@ -74,13 +74,15 @@ async def errands(
 
 
 @errands.compensation
-async def return_all(context: StepContext, receiver: str, todo: list[str], output: list[Any]) -> None:
+async def return_all(
+    context: StepContext, receiver: str, todo: list[str], output: list[Any], *, kind: str | None
+) -> None:
     """Undoes each path by an effect of its own, the last first."""
     assert len(output) == len(todo)
     caller = Caller(context, receiver)
     for what in reversed(todo):
         if not what.startswith("?"):
-            await context.effect("undo", caller.post, f"undo/{what}")
+            await context.effect("undo", caller.post, f"undo/{what}", effect=kind)
 
 
 @step

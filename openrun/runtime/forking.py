@@ -1,0 +1,242 @@
+"""Forks: new runs that begin with what holds of an old one. Retrying a run is one of them."""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from openrun.core.errors import OpenRunError
+from openrun.core.events import Fact, FlowCompleted, FlowStarted, decode_fact
+from openrun.core.fork import ChildRun, ForkPlan, Origin, Repeat, Target, Wish, done_outside, plan_fork
+from openrun.core.strict_json import canonical, plain
+from openrun.core.types import RunStatus
+from openrun.definition.changes import changes
+from openrun.definition.program import Program
+from openrun.definition.reads import reads
+from openrun.runtime.births import birth_of, forked
+from openrun.runtime.clock import Clock
+from openrun.runtime.ids import NewRunId
+from openrun.runtime.library import Library
+from openrun.store.base import Store
+from openrun.store.projection import in_ms
+from openrun.store.rows import Committed, Dedupe, Duplicate, RunFilter, Slice, Verdict
+
+LATEST = "latest"
+_SHORTEST_PREFIX = 8
+_DEDUPE_MS = 24 * 3_600_000
+_VERSIONS_OF = 1_000
+"""Runs whose versions a prefix may name."""
+
+
+class NothingToFork(OpenRunError, LookupError):
+    """The store has no such run, or its flow has no such version."""
+
+
+class NotRetryable(OpenRunError):
+    """The run has not ended, or has ended well."""
+
+
+class ForkConflict(OpenRunError):
+    """A run was forked under this key before, in another way."""
+
+
+class WouldRepeat(OpenRunError):
+    """The fork would do again what was done outside, or may have been; `repeats` says what."""
+
+    def __init__(self, run_id: str, repeats: Sequence[Repeat]) -> None:
+        self.repeats = tuple(repeats)
+        lines = "".join(f"\n  {_line(each)}" for each in self.repeats)
+        super().__init__(f"forking run {run_id} so would repeat what it has done outside:{lines}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forked:
+    """A run that was forked; `replayed` when that was done before under the same key."""
+
+    run_id: str
+    plan: ForkPlan
+    replayed: bool = False
+
+
+class Forking:
+    """Plans forks, and makes them; `write` has a slice committed."""
+
+    def __init__(
+        self,
+        store: Store,
+        library: Library,
+        clock: Clock,
+        new_run_id: NewRunId,
+        write: Callable[[Slice], Awaitable[Verdict]],
+    ) -> None:
+        self._store = store
+        self._library = library
+        self._clock = clock
+        self._new_run_id = new_run_id
+        self._write = write
+
+    async def plan(
+        self,
+        run_id: str,
+        *,
+        step: str | None = None,
+        scope: str = "/",
+        patch: Sequence[Mapping[str, Any]] = (),
+        version: str | None = None,
+        by: str | None = None,
+        comment: str | None = None,
+    ) -> ForkPlan:
+        """How a fork would begin; without a `step`, a retry of what did not succeed.
+
+        `patch` (RFC 6902) changes the state as it was right before the step started. `version` is one of the flow's (a hash, at least 8 digits of it, or "latest") in place of the run's own.
+        Raises `NothingToFork`, `NotRetryable`, `MissingCode`, `NoSuchActivation`, `PatchError` and its kind, and
+        `PermanentError` for a key of the engine's that the patch would set.
+        """
+        wish = Wish(step=step, scope=scope, patch=patch, by=by, comment=comment)
+        return await self._plan(run_id, wish, version)
+
+    async def _plan(self, run_id: str, wish: Wish, version: str | None) -> ForkPlan:
+        facts = await self._facts(run_id)
+        if wish.step is None:
+            _check_retryable(run_id, facts[-1])
+        begun = facts[0]
+        assert isinstance(begun, FlowStarted)
+        old = await self._library.program(begun.flow_id, begun.version)
+        new = await self._version(begun, old, version)
+        differences = changes(old, new)
+        plan = plan_fork(
+            Origin(graph=old.graph, facts=facts),
+            Target(
+                graph=new.graph,
+                version=new.version,
+                run_id=self._new_run_id(),
+                now=self._clock.now(),
+                reads=reads(new),
+                changed=differences.changed,
+                within=differences.within,
+            ),
+            wish,
+        )
+        below = [each async for each in self._done_below(plan.children)]
+        return replace(plan, repeats=(*plan.repeats, *below))
+
+    async def fork(
+        self,
+        run_id: str,
+        *,
+        step: str | None = None,
+        scope: str = "/",
+        patch: Sequence[Mapping[str, Any]] = (),
+        version: str | None = None,
+        by: str | None = None,
+        comment: str | None = None,
+        repeat_effects: bool = False,
+        key: str | None = None,
+    ) -> Forked:
+        """Make a fork; when this returns, the new run exists, and is due.
+
+        With a `key`, the same key and the same wish give the same run for 24 hours. Raises what `plan` raises,
+        `WouldRepeat` unless told to `repeat_effects`, and `ForkConflict`.
+        """
+        wish = Wish(step=step, scope=scope, patch=patch, by=by, comment=comment)
+        plan = await self._plan(run_id, wish, version)
+        if plan.repeats and not repeat_effects:
+            raise WouldRepeat(run_id, plan.repeats)
+        dedupe = None if key is None else self._dedupe(run_id, wish, version, key)
+        return await self._make(run_id, plan, dedupe, retries=step is None)
+
+    async def _make(self, run_id: str, plan: ForkPlan, dedupe: Dedupe | None, *, retries: bool) -> Forked:
+        begun = plan.facts[0]
+        assert isinstance(begun, FlowStarted)
+        # Once it succeeds, the dead letter that it repeats is none any more.
+        dead = await self._store.dead_letter(run_id) if retries else None
+        birth = birth_of(begun, dedupe=dedupe, replay_of=None if dead is None else run_id)
+        match await self._write(forked(plan.facts, plan.machine, birth)):
+            case Committed():
+                return Forked(run_id=plan.run_id, plan=plan)
+            case Duplicate(run_id=known, same_payload=True):
+                return Forked(run_id=known, plan=plan, replayed=True)
+            case Duplicate(run_id=known):
+                raise ForkConflict(f"run {known} was forked from {run_id} under this key, in another way")
+            case stale:
+                raise OpenRunError(f"run {run_id} could not be forked: {stale}")
+
+    # -- planning ---------------------------------------------------------------------------------
+
+    async def _done_below(self, children: Sequence[ChildRun]) -> AsyncIterator[Repeat]:
+        """What the child runs of steps that run again have done outside, told of as done by these steps."""
+        pending = list(children)
+        for child in pending:
+            rows = await self._store.events(child.run_id)
+            if not rows:
+                # It was to be started, and never was.
+                continue
+            facts = [decode_fact(row.body) for row in rows]
+            begun = facts[0]
+            assert isinstance(begun, FlowStarted)
+            program = await self._library.program(begun.flow_id, begun.version)
+            done, started = done_outside(Origin(graph=program.graph, facts=facts))
+            for each in done:
+                yield Repeat(
+                    step_id=child.step_id,
+                    scope=child.scope,
+                    effect=each.effect or each.step_id,
+                    key=each.key,
+                    status=each.status,
+                )
+            pending += [
+                ChildRun(step_id=child.step_id, scope=child.scope, run_id=each.run_id) for each in started
+            ]
+
+    async def _facts(self, run_id: str) -> list[Fact]:
+        rows = await self._store.events(run_id)
+        if not rows:
+            raise NothingToFork(f"the store has no run {run_id!r}")
+        return [decode_fact(row.body) for row in rows]
+
+    async def _version(self, begun: FlowStarted, old: Program, wanted: str | None) -> Program:
+        if wanted is None:
+            return old
+        flow_id = begun.flow_id
+        current = await self._library.current(flow_id)
+        if wanted == LATEST:
+            return current or old
+        if await self._store.version(flow_id, wanted) is not None:
+            return await self._library.program(flow_id, wanted)
+        known = {begun.version, *(() if current is None else (current.version,))}
+        known.update(
+            row.version for row in await self._store.runs(RunFilter(flow_id=flow_id, limit=_VERSIONS_OF))
+        )
+        found = sorted(each for each in known if each.startswith(wanted))
+        if len(wanted) < _SHORTEST_PREFIX or len(found) != 1:
+            raise NothingToFork(_no_version(flow_id, wanted, known))
+        return await self._library.program(flow_id, found[0])
+
+    def _dedupe(self, run_id: str, wish: Wish, version: str | None, key: str) -> Dedupe:
+        asked = canonical([run_id, wish.step, wish.scope, plain(list(wish.patch)), version])
+        return Dedupe(
+            key=f"fork:{run_id}:{key}",
+            payload_hash=hashlib.sha256(asked.encode()).hexdigest(),
+            expires_at=in_ms(self._clock.now()) + _DEDUPE_MS,
+        )
+
+
+def _check_retryable(run_id: str, last: Fact) -> None:
+    if not isinstance(last, FlowCompleted):
+        raise NotRetryable(f"run {run_id} has not ended; cancel it first, or fork it at a step")
+    if last.status is RunStatus.SUCCEEDED:
+        raise NotRetryable(f"run {run_id} has succeeded: there is nothing to retry; fork it at a step")
+
+
+def _no_version(flow_id: str, wanted: str, known: set[str]) -> str:
+    names = ", ".join(sorted(each[:12] for each in known))
+    return (
+        f"flow {flow_id!r} has no one version {wanted!r}; give all of its hash, at least {_SHORTEST_PREFIX} digits "
+        f"of one that runs have ({names}), or {LATEST!r}"
+    )
+
+
+def _line(repeat: Repeat) -> str:
+    place = repeat.step_id if repeat.scope == "/" else f"{repeat.step_id} in {repeat.scope}"
+    what = "" if repeat.effect is None else f": {repeat.effect}"
+    return f"{place}{what} ({repeat.status})"
