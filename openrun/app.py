@@ -119,7 +119,7 @@ class App:
         self.worker: Worker | None = None
         self.journal: Journal
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
-        self.waits = Waits(self.store, new_run_id, self._hint)
+        self.waits = Waits(self.store, new_run_id, self.clock.now, self._hint)
         """What runs wait to be told: listing it, signals, answers, approvals."""
         self.ledger = Ledger(self.store, self._tell)
         """Calls to the outside, and the undoing of steps."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from openrun.core.effects import EffectStatus
 from openrun.core.events import (
     CompensationCompleted,
+    EffectRecorded,
     Fact,
     FlowForked,
     FlowStarted,
@@ -68,6 +70,11 @@ class Former:
     @property
     def succeeded(self) -> bool:
         return isinstance(self.end, StepCompleted) and self.end.result.status is StepRunStatus.SUCCESS
+
+    @property
+    def committed(self) -> list[EffectRecorded]:
+        """What it did or drew, as far as that is known to have taken place."""
+        return [each for each in self.act.effects.values() if each.status is EffectStatus.COMMITTED]
 
     @property
     def doubtful(self) -> bool:

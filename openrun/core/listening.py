@@ -23,7 +23,7 @@ _ONE_ANSWER = frozenset({AskKind.SIGNAL, AskKind.EVENT, AskKind.INPUT})
 class Listening:
     """The asks of one run. `changes` are those opened and ended since somebody last took them."""
 
-    __slots__ = ("_arrivals", "_kept", "_named", "_of", "_open", "_orders", "changes")
+    __slots__ = ("_arrivals", "_kept", "_named", "_of", "_open", "_orders", "_returns", "changes")
 
     def __init__(self, orders: list[Order]) -> None:
         self._orders = orders
@@ -34,6 +34,7 @@ class Listening:
         self._kept: dict[str, deque[tuple[int, Answer]]] = {}
         """Signals by name, each with its place among all that came."""
         self._arrivals = 0
+        self._returns = 0
 
     def open(self, ask: str) -> Ask | None:
         """The ask of this id, if it still waits."""
@@ -104,6 +105,20 @@ class Listening:
             outcome = _outcome(event)
             for ask in list(self._of[act]):
                 self._end(ask, event.timestamp, outcome)
+        if len(act.answers) > act.heard and isinstance(act.wait, WaitForAnswers):
+            signals = {ask.id for ask in act.wait.asks if ask.kind is AskKind.SIGNAL}
+            for answer in reversed(act.answers[act.heard :]):
+                if answer.ask in signals:
+                    self._pass_on(answer, event.timestamp)
+
+    def _pass_on(self, answer: Answer, now: datetime) -> None:
+        """A signal that came while its step was on its way already is for the next who waits, or is kept in front."""
+        ask = self.first(answer.name)
+        if ask is not None:
+            self.hear(self._open[ask][0], replace(answer, ask=ask), now)
+        else:
+            self._returns -= 1
+            self._kept.setdefault(answer.name, deque()).appendleft((self._returns, replace(answer, ask="")))
 
     def _note(self, act: Activation, answer: Answer, now: datetime) -> None:
         act.answers = (*act.answers, answer)

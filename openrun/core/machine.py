@@ -40,7 +40,6 @@ from openrun.core.fans import Fans
 from openrun.core.frame import Activation, Fanout, Frame, Phase, Walk
 from openrun.core.graph import Graph
 from openrun.core.halts import Halts
-from openrun.core.interpolation import MISSING
 from openrun.core.joins import CANCELLED
 from openrun.core.layers import Layer, nobody
 from openrun.core.listening import Listening
@@ -142,11 +141,10 @@ class Machine:
         """What the run has done is being undone."""
         return self.undo.reason is not None
 
-    def undone(self, act: Activation) -> Json:
-        """The output of the step that this activation undoes; None for any other."""
-        done = self.undo.undone_by(act)
-        value = MISSING if done is None else done.frame.outputs.own(done.step_id, done.seq)
-        return None if value is MISSING else value
+    @property
+    def cut(self) -> bool:
+        """Nothing starts any more, not even steps marked always."""
+        return self._root.cut
 
     @property
     def stopping(self) -> bool:
@@ -318,7 +316,10 @@ class Machine:
         self._advance(act.frame.walk)
 
     def _timer_fired(self, event: TimerFired) -> None:
-        if event.step_id is None:
+        if event.step_id is None and self.stopping:
+            # What is left of a run that stops has had its time; what a person must look into is waited for.
+            self._halts.stop(self._root, cut=True)
+        elif event.step_id is None:
             self._stop_run(
                 ErrorObject(
                     code="RUN_TIMEOUT",
@@ -470,7 +471,7 @@ class Machine:
             raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} ends twice")
         act.seq = event.seq
         self._pen.end(act)
-        if self.listening:
+        if act.answers or self.listening:
             self.listening.end(act, event)
         return act
 

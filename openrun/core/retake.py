@@ -11,8 +11,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from openrun.core.effects import EffectStatus, effect_key
+from openrun.core.effects import effect_key
 from openrun.core.events import (
+    EffectRecorded,
     Fact,
     FlowForked,
     FlowStarted,
@@ -109,13 +110,14 @@ class Retake:
             place = (act.step_id, act.scope)
             if self.reasons.get(place) not in INTERRUPTED:
                 continue
-            known = self._past.activations[place].act.effects.values()
-            done = [each for each in known if each.status is EffectStatus.COMMITTED]
-            if all(each.effect is EffectClass.PURE for each in done):
-                continue
-            identity = activation_id(self.machine.run_id, *place)
-            for each in done:
-                self._again(replace(each, key=effect_key(identity, each.name, each.ordinal)))
+            former = self._past.activations[place]
+            if any(each.effect is not EffectClass.PURE for each in former.committed):
+                self._carry(former.place, former.committed)
+
+    def _carry(self, place: Place, effects: Iterable[EffectRecorded]) -> None:
+        identity = activation_id(self.machine.run_id, *place)
+        for each in effects:
+            self._again(replace(each, key=effect_key(identity, each.name, each.ordinal)))
 
     def fork(self, event: FlowForked) -> None:
         """Record the end of what is taken over."""
@@ -156,6 +158,8 @@ class Retake:
         elif act.fanout is not None and former.succeeded and act.phase is not Phase.RESUMING:
             return False
         else:
+            # So that whoever forks the fork knows what was done outside, too.
+            self._carry(place, [each for each in former.committed if each.effect is not EffectClass.PURE])
             self._again(fact)
             self.kept.add(place)
         return True

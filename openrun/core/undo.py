@@ -6,10 +6,11 @@ from datetime import datetime
 from openrun.core.errors import ErrorObject
 from openrun.core.frame import Activation, Walk
 from openrun.core.halts import Halts
+from openrun.core.interpolation import MISSING
 from openrun.core.layers import Layer
 from openrun.core.orders import Compensate, Compensated, Order
 from openrun.core.router import Router
-from openrun.core.types import RunStatus
+from openrun.core.types import Json, RunStatus
 from openrun.core.undoing import CompensationOutcome, CompensationStatus
 
 _UNDONE = (RunStatus.FAILED, RunStatus.ABORTED)
@@ -108,6 +109,8 @@ class Undo:
         self._cut |= cut
         if cut and self.walk is not None:
             self._halts.stop(self.walk, cut=True)
+        elif cut and isinstance(self.pending, Compensate):
+            self._next()
 
     def outcome(self) -> CompensationOutcome | None:
         """What became of all of them."""
@@ -142,3 +145,9 @@ class Undo:
     def undone_by(self, act: Activation) -> Activation | None:
         """What this activation undoes; it reads the state as it was right after that had completed."""
         return self.subject if self.walk is not None and act.frame.walk is self.walk else None
+
+    def output_of(self, act: Activation) -> Json:
+        """The output of the step that this activation undoes; None for any other."""
+        done = self.undone_by(act)
+        value = MISSING if done is None else done.frame.outputs.own(done.step_id, done.seq)
+        return None if value is MISSING else value

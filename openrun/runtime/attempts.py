@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any
 
@@ -41,7 +41,7 @@ class Attempts:
     """The tasks of one run. `ended` is called with whatever a task came to, once for each."""
 
     __slots__ = (
-        "_clock", "_ended", "_home", "_limits", "_loop", "_new_context", "_post", "_stopped", "_tasks", "_view", "contexts",
+        "_clock", "_ended", "_home", "_limits", "_loop", "_new_context", "_post", "_settled", "_stopped", "_tasks", "_view", "contexts",
     )  # fmt: skip
 
     def __init__(
@@ -51,7 +51,11 @@ class Attempts:
         ended: Callable[[Activation, Attempted | None], None],
         view: Callable[[Activation], StateView],
         new_context: NewContext,
+        *,
+        settled: Callable[[Activation], Awaitable[None]],
     ) -> None:
+        """`settled` waits for what a step has left behind when its body ends."""
+        self._settled = settled
         self._clock = clock
         self._post = post
         self._ended = ended
@@ -122,6 +126,8 @@ class Attempts:
         attempted: Attempted | None = None
         try:
             attempted = await work(plan, act, self._view(act), self._new_context)
+            if plan.takes_context:
+                await self._settled(act)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling() == 0:

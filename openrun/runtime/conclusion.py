@@ -37,8 +37,8 @@ class Concluding(Protocol):
 
     def record_effect(self, act: Activation, known: Known) -> None: ...
 
-    def set_timer(self, act: Activation, due: datetime) -> None:
-        """Come back to this activation at that instant."""
+    def set_timer(self, act: Activation, due: datetime | None) -> None:
+        """Come back to this activation at that instant, or only when something happens."""
 
 
 class Conclusion:
@@ -75,8 +75,7 @@ class Conclusion:
             case _:
                 fit = self._redacted(self._prepared(act, outcome))
                 run.record(run.facts.concluded(act, fit, self.masked(attempted[1]), run.now))
-        for order in waits(act):
-            run.set_timer(act, order.due)
+        run.set_timer(act, next((order.due for order in waits(act)), None))
 
     def masked(self, value: T) -> T:
         """Without secrets."""
@@ -89,7 +88,7 @@ class Conclusion:
         known = next((each for each in act.effects.values() if each.key == doubt.key), None)
         if known is not None and known.status is EffectStatus.STARTED:
             run.record_effect(act, _lost(known))
-        if act.cancelling and act.frame.walk.cut:
+        if act.cancelling and run.machine.undo.refused:
             run.record(facts.cancelled(act, now))
         elif not self._durable:
             result = StepRunResult.failure(act.spec.id, _nobody_to_ask(doubt))

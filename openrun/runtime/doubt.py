@@ -3,6 +3,9 @@
 from openrun.core.errors import ErrorObject
 
 _CODES = frozenset(
+    # The other side answered, and what it said cannot be told.
+    {"VALUE_TOO_LARGE", "MALFORMED_RESPONSE", "TOO_MANY_REDIRECTS", "REDIRECT_REFUSED"}
+) | frozenset(
     {"TIMEOUT", "CONNECTION_LOST", "STEP_BROKE_OFF", "HTTP_408", "HTTP_500", "HTTP_502", "HTTP_504"}
 )
 _TYPES = frozenset(

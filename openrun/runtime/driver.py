@@ -103,7 +103,9 @@ class Driver:
         self._soon = False
         self._here = 0
         """Inline steps run in this turn."""
-        self._attempts = Attempts(self._clock, self.post, self._heard_end, self._view, self._context)
+        self._attempts = Attempts(
+            self._clock, self.post, self._heard_end, self._view, self._context, settled=self._effects.settled
+        )
         self._deadline = Deadline(
             self._clock, surroundings.limits.always_grace, lambda: self.post(self._run_limit_reached)
         )
@@ -261,7 +263,10 @@ class Driver:
         if machine.stopping and not self._deadline.stopping:
             self._deadline.stop(event.timestamp)
 
-    def set_timer(self, act: Activation, due: datetime) -> None:
+    def set_timer(self, act: Activation, due: datetime | None) -> None:
+        if due is None:
+            self._timers.clear(act)
+            return
         self._timers.set(act, self._clock.monotonic() + (due - self.now) / timedelta(seconds=1))
 
     def _recover(self) -> None:
@@ -276,6 +281,8 @@ class Driver:
         self.now = self._clock.now()
         machine.orders[:] = outstanding(machine)
         self._history = ()
+        if machine.cut:
+            self._deadline.clear()
         self._compensation.recover()
         if self.review_first is not None:
             self.steering.hold_for_review(self.review_first)
@@ -355,7 +362,7 @@ class Driver:
             emit=lambda data: self._emit(act, data),
             http=self._around.http,
             recording=acting,
-            output=self.machine.undone(act),
+            output=self.machine.undo.output_of(act),
         )
         self._attempts.contexts[act] = context
         return context
@@ -401,7 +408,8 @@ class Driver:
                 # Also one that is to be cancelled: only a child that is there can be told, and tell its end.
                 self._start_child(act, index)
             case Compensate(act, completed_at):
-                self._compensation.begin(act, completed_at)
+                if order is self.machine.undo.pending:
+                    self._compensation.begin(act, completed_at)
             case _ if order.act.cancelling or order.act.phase in (Phase.DONE, Phase.CANCELLED):
                 """It was held back by a pause, and is not wanted any more."""
             case Resume(act):
@@ -433,7 +441,7 @@ class Driver:
         self._gated.pop(act, None)
         if act in self._attempts:
             self._attempts.stop(act)
-        elif act.phase is Phase.REVIEW and not act.frame.walk.cut:
+        elif act.phase is Phase.REVIEW and not self.machine.undo.refused:
             """What a person has to look into is waited for, also by a run that is to stop."""
         elif act.phase not in (Phase.DONE, Phase.CANCELLED):
             lost = None if is_new else lost_outcome(act, self._plan(act))
@@ -447,10 +455,10 @@ class Driver:
     def _run_limit_reached(self) -> None:
         if self.machine.undoing:
             self._compensation.expire()
-        elif self._deadline.stopping:
-            self.steering.cancel(CancelRequest(reason=self.machine.cancel_reason, hard=True))
         else:
             self.record(self.facts.timer_fired(None, self.now))
+            if self.machine.cut:
+                self._deadline.clear()
 
     def _timer_due(self, act: Activation) -> None:
         self.post(lambda: self._wake(act))

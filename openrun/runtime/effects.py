@@ -118,6 +118,12 @@ class Effects:
         unknown = outcome is None or (failed is not None and is_unknown(failed))
         return InDoubt(key=open_key) if open_key is not None or (unknown and is_once(plan)) else None
 
+    async def settled(self, act: Activation) -> None:
+        """The body of a step has ended: what it left behind comes to its outcome."""
+        acting = self._acting.get(act)
+        if acting is not None:
+            await acting.close()
+
     def flush(self, act: Activation, *, completes: bool = False) -> "Acting | None":
         """Record what its effects came to; to be called within a turn, before what the step itself came to."""
         acting = self._acting.pop(act, None) if self._acting else None
@@ -132,12 +138,14 @@ class Acting:
 
     __slots__ = (
         "_act",
+        "_closed",
         "_counts",
         "_guards",
         "_host",
         "_id",
         "_outcomes",
         "_plan",
+        "_under_way",
         "asks",
         "context",
         "doubt",
@@ -158,6 +166,9 @@ class Acting:
         self.doubt: str | None = None
         """The key of an effect that may not be repeated, and of which nobody knows whether it took place."""
         self.context: StepContext | None = None
+        self._closed = False
+        self._under_way: set[asyncio.Future[None]] = set()
+        """Effects that have begun, or wait for their place."""
         self.over = False
         """The step has ended, or was given up: nothing more goes out for it, and nothing is recorded."""
 
@@ -165,6 +176,11 @@ class Acting:
 
     async def effect(self, call: EffectCall) -> Any:
         """Make the call, or give back what is recorded of it."""
+        if self._closed:
+            raise PermanentError(
+                f"effect {call.name!r} was called when its step had ended already; wait for what a step begins",
+                code="STEP_ENDED",
+            )
         ordinal = self._count(call.name)
         known = self._act.effects.get((call.name, ordinal))
         begun = Known(
@@ -178,14 +194,37 @@ class Acting:
         )
         _check_args(known, begun)
         target = call.target or f"{self._host.machine.flow_id}.{self._act.step_id}.{call.name}"
-        # Guards first: whoever waits for a place has not begun anything.
-        return await self._guards.of(target).call(
-            lambda go: self._acquire(call, begun, known, go),
-            lambda: _called(call, begun.key),
-            # Tried again in place, an unknown outcome would be repeated in silence.
-            retry=None if begun.effect is EffectClass.AT_MOST_ONCE else call.retry,
-            seed=begun.key,
-        )
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.add(mine)
+        try:
+            # Guards first: whoever waits for a place has not begun anything.
+            return await self._guards.of(target).call(
+                lambda go: self._acquire(call, begun, known, go),
+                lambda: _called(call, begun.key),
+                # Tried again in place, an unknown outcome would be repeated in silence.
+                retry=None if begun.effect is EffectClass.AT_MOST_ONCE else call.retry,
+                seed=begun.key,
+            )
+        except Unwound:
+            self._end_one(mine)
+            await self._quiet()
+            raise
+        finally:
+            self._end_one(mine)
+
+    async def close(self) -> None:
+        """The step has ended: nothing new begins, and what it left behind comes to its outcome."""
+        self._closed = True
+        await self._quiet()
+
+    async def _quiet(self) -> None:
+        """A step is not left before all that it has under way has come to its outcome."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def _end_one(self, mine: asyncio.Future[None]) -> None:
+        self._under_way.discard(mine)
+        _settle(mine)
 
     async def _acquire(
         self, call: EffectCall, begun: Known, known: EffectRecorded | None, go: Callable[[], Awaitable[Any]]
@@ -352,6 +391,7 @@ class Acting:
         if identity in self._act.expired:
             raise InterruptExpired(f"nobody answered {ask.title or ask.name or 'the interrupt'!r} in time")
         self.asks.append(self._dated(replace(ask, id=identity, payload=plain(ask.payload)), seconds))
+        await self._quiet()
         raise Unwound
 
     def _dated(self, ask: Ask, seconds: float | None) -> Ask:

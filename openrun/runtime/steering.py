@@ -100,9 +100,12 @@ class Steering:
         listening = self._run.machine.listening
         ask = answer.ask or listening.first(answer.name)
         listener = None if ask is None else listening.listener(ask)
-        if ask is not None and listener is not None:
-            name = getattr(listening.open(ask), "name", "")
-            answer = replace(answer, ask=ask, name=name)
+        asked = None if ask is None else listening.open(ask)
+        if ask is not None and asked is not None:
+            answer = replace(answer, ask=ask, name=asked.name)
+            if asked.until is not None and asked.until <= self._run.now:
+                # Its time is up, though nobody was there to see it.
+                listener = None
         self._run.record(self._run.facts.signal_received(answer, listener, self._run.now))
 
     def settle(self, place: tuple[str, str], said: Settlement) -> None:

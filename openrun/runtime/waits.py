@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection
+from datetime import datetime
 
 import msgspec
 
@@ -21,6 +22,7 @@ from openrun.runtime.errors import (
 from openrun.runtime.messages import MessageKind
 from openrun.steps.form import check_form
 from openrun.store.base import Store
+from openrun.store.projection import in_ms
 from openrun.store.rows import Message, Posted, WaitFilter, WaitRow
 
 _PAGE = 1_000
@@ -38,8 +40,15 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 class Waits:
     """The waits of a store's runs."""
 
-    def __init__(self, store: Store, new_key: Callable[[], str], hint: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        new_key: Callable[[], str],
+        now: Callable[[], datetime],
+        hint: Callable[[], None],
+    ) -> None:
         """`hint` is called when a run may have something to hear."""
+        self._now = now
         self._store = store
         self._new_key = new_key
         self._hint = hint
@@ -150,7 +159,8 @@ class Waits:
 
     async def _answer(self, row: WaitRow, answer: Answer, place: str) -> Told:
         answer = msgspec.structs.replace(answer, ask=row.wait_id)
-        if row.closed_at is None:
+        expired = row.expires_at is not None and row.expires_at <= in_ms(self._now())
+        if row.closed_at is None and not expired:
             try:
                 return await self._tell(row.run_id, MessageKind.ANSWER, place, answer, row.wait_id)
             except RunEnded:
@@ -160,7 +170,8 @@ class Waits:
                 raise WaitOver(f"wait {row.wait_id}: {who} answered otherwise before") from None
         if await self._was_said(row, answer):
             return Told(run_id=row.run_id, wait_id=row.wait_id, repeated=True)
-        raise WaitOver(f"wait {row.wait_id} is over: {row.outcome or 'its run has ended'}")
+        outcome = row.outcome or ("expired" if expired else "its run has ended")
+        raise WaitOver(f"wait {row.wait_id} is over: {outcome}")
 
     async def _was_said(self, row: WaitRow, answer: Answer) -> bool:
         """Whether the run heard this very answer; its journal knows also when its inbox has been emptied."""
