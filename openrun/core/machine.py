@@ -143,7 +143,7 @@ class Machine:
 
     @property
     def cut(self) -> bool:
-        """Nothing starts any more, not even steps marked always."""
+        """Not even steps marked always start any more."""
         return self._root.cut
 
     @property
@@ -224,8 +224,6 @@ class Machine:
                 walk.reply = result.output
             if act.step in walk.graph.compensations:
                 self.undo.remember(act, event.timestamp)
-        elif result.aborts and not self.undo.reason:
-            self._abort(act, result)
         else:
             self._failed(act, result)
         self._router.discharge(act, Phase.DONE)
@@ -233,21 +231,16 @@ class Machine:
             self._stop(cut=False)
         self._advance(walk)
 
-    def _abort(self, act: Activation, result: StepRunResult) -> None:
-        act.error = result.failed_with()
-        self._pen.write(act, {}, act.error.to_json(), self.seq)
-        act.frame.walk.failures.append(act)
-        self._router.kill(act.frame, act.step, CANCELLED, 0)
-        if not self.stopping:
-            self._aborted = result
-            self.cancel_reason = act.error.message
-
     def _failed(self, act: Activation, result: StepRunResult) -> None:
-        error = result.failed_with()
-        act.error = error
+        error = act.error = result.failed_with()
         self._pen.write(act, {}, error.to_json(), self.seq)
         act.frame.walk.failures.append(act)
-        if act.spec.allow_failure and not act.frame.walk.graph.error_wired[act.step]:
+        if result.aborts and not self.undoing:
+            self._router.kill(act.frame, act.step, CANCELLED, 0)
+            if not self.stopping:
+                self._aborted = result
+                self.cancel_reason = error.message
+        elif act.spec.allow_failure and not act.frame.walk.graph.error_wired[act.step]:
             act.fired = (DEFAULT_PORT,)
             if not self._router.settle_success(act, act.fired):
                 act.frame.walk.leaves[act.spec.id] = error.to_json()

@@ -19,7 +19,7 @@ from openrun.core.events import (
     StepCompleted,
     with_snapshot,
 )
-from openrun.core.facts import CancelRequest, Facts, Known
+from openrun.core.facts import Facts, Known
 from openrun.core.frame import Activation, Phase
 from openrun.core.machine import Machine
 from openrun.core.orders import (
@@ -125,10 +125,6 @@ class Driver:
         """Let the driver do this at its next turn."""
         self._inbox.append(act)
         self._turn_soon()
-
-    def cancel(self, request: CancelRequest) -> None:
-        """Ask the run to stop."""
-        self.post(lambda: self.steering.cancel(request))
 
     def leave(self) -> None:
         """Stop driving, and record nothing of it: somebody else goes on from the journal."""
@@ -427,6 +423,9 @@ class Driver:
         else:
             self.run_again(act)
 
+    def is_effect(self, act: Activation) -> bool:
+        return self._plan(act).guarded
+
     def run_again(self, act: Activation) -> None:
         """Run a step from its top, as the same attempt."""
         plan = self._plan(act)
@@ -437,14 +436,13 @@ class Driver:
 
     def _cancel_activation(self, act: Activation) -> None:
         self._timers.clear(act)
-        is_new = act in self._gated
-        self._gated.pop(act, None)
+        is_new = self._gated.pop(act, False) is None
         if act in self._attempts:
             self._attempts.stop(act)
         elif act.phase is Phase.REVIEW and not self.machine.undo.refused:
             """What a person has to look into is waited for, also by a run that is to stop."""
         elif act.phase not in (Phase.DONE, Phase.CANCELLED):
-            lost = None if is_new else lost_outcome(act, self._plan(act))
+            lost = lost_outcome(act, self._plan(act), is_new=is_new)
             if lost is not None:
                 self.conclude(act, (lost, {}))
             else:

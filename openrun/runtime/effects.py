@@ -66,11 +66,14 @@ def is_once(plan: StepPlan) -> bool:
     return plan.effect is EffectClass.AT_MOST_ONCE and not plan.guarded
 
 
-def lost_outcome(act: Activation, plan: StepPlan) -> InDoubt | None:
-    """What is in doubt of a step that ran in another life, and whose outcome died with that."""
+def lost_outcome(act: Activation, plan: StepPlan, *, is_new: bool) -> InDoubt | None:
+    """What is in doubt of a step that ran in another life, and whose outcome died with that.
+
+    One that `is_new` had not begun to run in this life; what an effect of it came to before may be open still.
+    """
     open_key = _open_key(act)
-    runs = act.phase in (Phase.LIVE, Phase.RESUMING)
-    return InDoubt(key=open_key) if open_key is not None or (runs and is_once(plan)) else None
+    ran = not is_new and act.phase in (Phase.LIVE, Phase.RESUMING)
+    return InDoubt(key=open_key) if open_key is not None or (ran and is_once(plan)) else None
 
 
 def _open_key(act: Activation) -> str | None:

@@ -85,7 +85,8 @@ class RunHandle:
 
     def cancel(self, reason: str = "cancelled", *, hard: bool = False, compensate: bool = False) -> None:
         """Ask the run to stop, and with `compensate` to undo what it did; `hard` waits for nothing."""
-        self._driver.cancel(CancelRequest(reason=reason, hard=hard, compensate=compensate))
+        request = CancelRequest(reason=reason, hard=hard, compensate=compensate)
+        self._driver.post(lambda: self._driver.steering.cancel(request))
 
     def tell(self, answer: Answer) -> None:
         """Answer an ask of the run, or send it a signal."""

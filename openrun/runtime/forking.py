@@ -169,7 +169,9 @@ class Forking:
         for child in pending:
             rows = await self._store.events(child.run_id)
             if not rows:
-                # It was to be started, and never was.
+                # One that was never started has done nothing; of one that was removed nobody knows any more.
+                if await self._store.tombstone(child.run_id) is not None:
+                    yield _below(child, "unknown")
                 continue
             facts = [decode_fact(row.body) for row in rows]
             begun = facts[0]
@@ -177,13 +179,7 @@ class Forking:
             program = await self._library.program(begun.flow_id, begun.version)
             done, started = done_outside(Origin(graph=program.graph, facts=facts))
             for each in done:
-                yield Repeat(
-                    step_id=child.step_id,
-                    scope=child.scope,
-                    effect=each.effect or each.step_id,
-                    key=each.key,
-                    status=each.status,
-                )
+                yield _below(child, each.status, each.effect or each.step_id, each.key)
             pending += [
                 ChildRun(step_id=child.step_id, scope=child.scope, run_id=each.run_id) for each in started
             ]
@@ -234,6 +230,10 @@ def _no_version(flow_id: str, wanted: str, known: set[str]) -> str:
         f"flow {flow_id!r} has no one version {wanted!r}; give all of its hash, at least {_SHORTEST_PREFIX} digits "
         f"of one that runs have ({names}), or {LATEST!r}"
     )
+
+
+def _below(child: ChildRun, status: str, effect: str | None = None, key: str | None = None) -> Repeat:
+    return Repeat(step_id=child.step_id, scope=child.scope, effect=effect, key=key, status=status)
 
 
 def _line(repeat: Repeat) -> str:

@@ -36,6 +36,9 @@ class Steered(Protocol):
     def conclude(self, act: Activation, attempted: Attempted) -> None:
         """Record what the step came to."""
 
+    def is_effect(self, act: Activation) -> bool:
+        """The step is one effect and no more: what that brings is the step's output."""
+
     def run_again(self, act: Activation) -> None:
         """Run the step from its top."""
 
@@ -120,7 +123,8 @@ class Steering:
         self._run.record(self._run.facts.review_resolved(act, now, committed=said.committed, by=said.by))
         if said.committed and (doubt is None or act.cancelling):
             # A step that is to stop does not run again, yet what it did counts, and can be undone.
-            self._run.conclude(act, (StepRunResult.success(act.spec.id, said.output, port=said.port), {}))
+            output = said.output if doubt is None or self._run.is_effect(act) else None
+            self._run.conclude(act, (StepRunResult.success(act.spec.id, output, port=said.port), {}))
         elif act.cancelling:
             self._run.record(self._run.facts.cancelled(act, now))
         else:

@@ -166,7 +166,8 @@ class Waits:
             except RunEnded:
                 row = await self.get(row.wait_id)
             except KeyConflict:
-                who = f"{answer.by} has" if answer.by else "somebody has"
+                mine = row.kind == AskKind.APPROVAL and answer.by
+                who = f"{answer.by} has" if mine else "somebody has"
                 raise WaitOver(f"wait {row.wait_id}: {who} answered otherwise before") from None
         if await self._was_said(row, answer):
             return Told(run_id=row.run_id, wait_id=row.wait_id, repeated=True)
