@@ -39,7 +39,7 @@ async def claim(file: Path) -> dict[str, str]:
 
 
 async def decide(file: Path, runs: dict[str, str]) -> None:
-    """Another program, later: what is there to be answered?"""
+    """Another program, later: it looks for what is open, and answers for three people."""
     async with App(file) as app:
         waits = {row.run_id: row for row in await app.waits.open(kind=["approval"])}
         for row in waits.values():

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from openrun.core.errors import OpenRunError
 from openrun.core.events import Fact, FlowStarted, Shown, decode_fact
+from openrun.core.fork import ForkPlan
 from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.near import did_you_mean
 from openrun.core.past import Replayer
@@ -32,6 +33,7 @@ from openrun.runtime.errors import (
     UnknownWait,
     WaitOver,
 )
+from openrun.runtime.forking import Forked, Forking
 from openrun.runtime.held import HeldRun, Left
 from openrun.runtime.ids import NewRunId, uuid7
 from openrun.runtime.journal import Journal
@@ -46,7 +48,17 @@ from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
 from openrun.store.projection import in_ms
-from openrun.store.rows import Committed, Dedupe, Duplicate, Message, Posted, RunFilter, RunRow
+from openrun.store.rows import (
+    Committed,
+    Dedupe,
+    Duplicate,
+    Message,
+    Posted,
+    RunFilter,
+    RunRow,
+    Slice,
+    Verdict,
+)
 
 __all__ = [
     "App",
@@ -118,6 +130,7 @@ class App:
         self._works = work
         self.worker: Worker | None = None
         self.journal: Journal
+        self._forking = Forking(self.store, self.library, self.clock, new_run_id, self._write)
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self.waits = Waits(self.store, new_run_id, self.clock.now, self._hint)
         """What runs wait to be told: listing it, signals, answers, approvals."""
@@ -191,6 +204,74 @@ class App:
         start = Start(trigger=begun.trigger, payload=begun.input, state=begun.state)
         return await self._start_elsewhere(program, start, None, replay_of=run_id)
 
+    # -- forks ------------------------------------------------------------------------------------
+
+    async def fork(
+        self,
+        run_id: str,
+        step: str,
+        scope: str = "/",
+        *,
+        patch: Sequence[Mapping[str, Any]] = (),
+        version: str | None = None,
+        repeat_effects: bool = False,
+        by: str | None = None,
+        comment: str | None = None,
+        key: str | None = None,
+    ) -> Forked:
+        """Make a new run that goes its own way from this step on; what came before and still holds is kept.
+
+        `patch` (JSON Patch, RFC 6902) changes the state as it was right before the step; `version` is another of the
+        flow's (a hash, or "latest"). The plan of what comes back says what is kept, and why the rest runs again.
+        Raises `UnknownRun`, `WouldRepeat` when something done outside would be done again (unless told to
+        `repeat_effects`), `NoSuchActivation`, `PatchError`, and `KeyConflict` for a `key` that was used otherwise.
+        """
+        forked = await self._forking.fork(
+            run_id,
+            step=step,
+            scope=scope,
+            patch=patch,
+            version=version,
+            by=by,
+            comment=comment,
+            repeat_effects=repeat_effects,
+            key=key,
+        )
+        self._hint()
+        return forked
+
+    async def retry(
+        self,
+        run_id: str,
+        *,
+        version: str | None = None,
+        repeat_effects: bool = False,
+        by: str | None = None,
+        comment: str | None = None,
+        key: str | None = None,
+    ) -> Forked:
+        """Make a new run that repeats what did not succeed in this one; what did is kept. Raises as `fork` does.
+
+        Raises `NotRetryable` too, for a run that has not ended, or has ended well.
+        """
+        forked = await self._forking.fork(
+            run_id, version=version, by=by, comment=comment, repeat_effects=repeat_effects, key=key
+        )
+        self._hint()
+        return forked
+
+    async def plan_fork(
+        self,
+        run_id: str,
+        step: str | None = None,
+        scope: str = "/",
+        *,
+        patch: Sequence[Mapping[str, Any]] = (),
+        version: str | None = None,
+    ) -> ForkPlan:
+        """What a fork (without a step, a retry) would keep and repeat; makes nothing."""
+        return await self._forking.plan(run_id, step=step, scope=scope, patch=patch, version=version)
+
     async def _program(self, flow: Compilable | str) -> Program:
         if isinstance(flow, str):
             return await self._known_program(flow)
@@ -256,6 +337,9 @@ class App:
                 f"run {known.run_id} was started under this key, for another flow, trigger or input"
             )
         return DurableRun(self, known.run_id, replayed=True)
+
+    async def _write(self, part: Slice) -> Verdict:
+        return await self.journal.write(part)
 
     # -- control ----------------------------------------------------------------------------------
 

@@ -24,6 +24,13 @@ class Rerun:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """Run this attempt again, from its top: what was in doubt about it is settled."""
+
+    act: Activation
+
+
+@dataclass(frozen=True, slots=True)
 class Await:
     """Come back at this instant: another attempt starts, or the step's timer fires."""
 
@@ -78,4 +85,4 @@ class Compensated:
     error: ErrorObject | None
 
 
-Order = Fail | Rerun | Await | Resume | Cancel | StartChild | CancelChild | Compensate | Compensated
+Order = Fail | Rerun | Again | Await | Resume | Cancel | StartChild | CancelChild | Compensate | Compensated

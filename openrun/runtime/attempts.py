@@ -125,9 +125,7 @@ class Attempts:
         """The body of a step's own task; whatever happens in it, the driver hears of its end."""
         attempted: Attempted | None = None
         try:
-            attempted = await work(plan, act, self._view(act), self._new_context)
-            if plan.takes_context:
-                await self._settled(act)
+            attempted = await self._worked(act, plan, work)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling() == 0:
@@ -137,11 +135,23 @@ class Attempts:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001
-            # Why it left off is known to whoever unwound it.
-            attempted = (Asking(asks=()) if unwinds(error) else failure_from(act, error)), {}
+            attempted = failure_from(act, error), {}
         finally:
             self._ended(act, attempted)
             self._clock.release()
+
+    async def _worked(self, act: Activation, plan: StepPlan, work: Work) -> Attempted:
+        """What the step's work came to, once all that it began has ended."""
+        try:
+            attempted = await work(plan, act, self._view(act), self._new_context)
+        except BaseException as error:
+            if not unwinds(error):
+                raise
+            # Why it left off is known to whoever unwound it.
+            attempted = Asking(asks=()), {}
+        if plan.takes_context:
+            await self._settled(act)
+        return attempted
 
     def _never_entered(self, act: Activation, task: asyncio.Task[None]) -> None:
         known = self._tasks.get(act)

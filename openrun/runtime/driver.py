@@ -23,6 +23,7 @@ from openrun.core.facts import Facts, Known
 from openrun.core.frame import Activation, Phase
 from openrun.core.machine import Machine
 from openrun.core.orders import (
+    Again,
     Await,
     Cancel,
     CancelChild,
@@ -38,7 +39,7 @@ from openrun.core.outstanding import outstanding, timers
 from openrun.core.results import StepRunResult, WaitForChildren
 from openrun.core.state import StateView
 from openrun.definition.program import Program, StepPlan
-from openrun.runtime.attempt import Attempted, InDoubt, resume_step, run_step
+from openrun.runtime.attempt import Attempted, resume_step, run_step
 from openrun.runtime.attempts import Attempts, Gone, Work
 from openrun.runtime.children import ChildEnd, ChildRuns, Post
 from openrun.runtime.compensation import Compensation
@@ -55,7 +56,7 @@ from openrun.steps.context import StepContext
 _STEPS_BEFORE_YIELD = 64
 
 
-Later = Resume | StartChild | Rerun | Await | Compensate
+Later = Resume | StartChild | Rerun | Again | Await | Compensate
 """Orders that wait for the end of a pause."""
 
 
@@ -81,9 +82,7 @@ class Driver:
         self._around = surroundings
         self._program = program
         self._started = started
-        self._append = log.append
-        self._show = log.show
-        self._durable = log.durable
+        self._append, self._show, self._durable = log.append, log.show, log.durable
         self._gated: dict[Activation, None] = {}
         """Started, and waiting for the journal before their tasks begin."""
         self.review_first: str | None = None
@@ -109,7 +108,7 @@ class Driver:
         self._deadline = Deadline(
             self._clock, surroundings.limits.always_grace, lambda: self.post(self._run_limit_reached)
         )
-        self._timers = Deadlines[Activation](self._clock, self._timer_due)
+        self._timers = Deadlines[Activation](self._clock, lambda act: self.post(lambda: self._wake(act)))
         self.children = children(self.post)
         self._progress = Progress(surroundings.limits)
         self._compensation = Compensation(self, self._deadline, surroundings.limits.compensation_time)
@@ -117,6 +116,7 @@ class Driver:
         self.conclude = self._conclusion.record
         self.committed = log.committed
         self.is_stopped = self._attempts.is_stopped
+        self.is_running = self._attempts.__contains__
         self.clock = surroundings.clock.now
 
     # -- from outside -----------------------------------------------------------------------------
@@ -412,27 +412,31 @@ class Driver:
                 self._launch(act, self._plan(act), run_step if act.interrupted else resume_step)
             case Rerun(act):
                 self._rerun(act)
+            case Again(act):
+                self._again(act)
             case Await(act, due):
                 self.set_timer(act, due)
             case _:
                 assert_never(order)
 
     def _rerun(self, act: Activation) -> None:
-        if is_once(self._plan(act)):
-            self.conclude(act, (InDoubt(key=None), {}))
+        lost = lost_outcome(act, self._plan(act), is_new=False)
+        # An effect that is open alone is looked into by the step itself, when it comes to it.
+        if lost is not None and is_once(self._plan(act)):
+            self.conclude(act, (lost, {}))
         else:
-            self.run_again(act)
+            self._again(act)
 
-    def is_effect(self, act: Activation) -> bool:
-        return self._plan(act).guarded
-
-    def run_again(self, act: Activation) -> None:
+    def _again(self, act: Activation) -> None:
         """Run a step from its top, as the same attempt."""
         plan = self._plan(act)
         if plan.inline:
             self._run_here(act, plan)
         else:
             self._launch(act, plan, run_step)
+
+    def is_effect(self, act: Activation) -> bool:
+        return self._plan(act).guarded
 
     def _cancel_activation(self, act: Activation) -> None:
         self._timers.clear(act)
@@ -457,9 +461,6 @@ class Driver:
             self.record(self.facts.timer_fired(None, self.now))
             if self.machine.cut:
                 self._deadline.clear()
-
-    def _timer_due(self, act: Activation) -> None:
-        self.post(lambda: self._wake(act))
 
     def _wake(self, act: Activation) -> None:
         if act.cancelling or self.machine.halted or self._log.draining:

@@ -10,6 +10,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -38,6 +39,9 @@ _GRACE = 4.0
 _REPEATABLE = frozenset({EffectClass.PURE, EffectClass.IDEMPOTENT})
 _OPEN = frozenset({EffectStatus.STARTED, EffectStatus.UNKNOWN})
 NOW = "now"
+_around: ContextVar[tuple[asyncio.Future[None], ...]] = ContextVar(
+    "effects that this code stands in", default=()
+)
 
 
 class Host(Protocol):
@@ -149,6 +153,7 @@ class Acting:
         "_outcomes",
         "_plan",
         "_under_way",
+        "_unsure",
         "asks",
         "context",
         "doubt",
@@ -170,6 +175,8 @@ class Acting:
         """The key of an effect that may not be repeated, and of which nobody knows whether it took place."""
         self.context: StepContext | None = None
         self._closed = False
+        self._unsure: set[str] = set()
+        """Keys of effects that may have taken place in a try before."""
         self._under_way: set[asyncio.Future[None]] = set()
         """Effects that have begun, or wait for their place."""
         self.over = False
@@ -199,6 +206,7 @@ class Acting:
         target = call.target or f"{self._host.machine.flow_id}.{self._act.step_id}.{call.name}"
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(mine)
+        around = _around.set((*_around.get(), mine))
         try:
             # Guards first: whoever waits for a place has not begun anything.
             return await self._guards.of(target).call(
@@ -213,6 +221,7 @@ class Acting:
             await self._quiet()
             raise
         finally:
+            _around.reset(around)
             self._end_one(mine)
 
     async def close(self) -> None:
@@ -222,8 +231,8 @@ class Acting:
 
     async def _quiet(self) -> None:
         """A step is not left before all that it has under way has come to its outcome."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        while others := self._under_way.difference(_around.get()):
+            await asyncio.wait(others)
 
     def _end_one(self, mine: asyncio.Future[None]) -> None:
         self._under_way.discard(mine)
@@ -234,12 +243,17 @@ class Acting:
     ) -> Any:
         if known is not None and known.status is EffectStatus.COMMITTED:
             return copy(known.value)
-        if known is not None and known.status in _OPEN and begun.effect not in _REPEATABLE:
+        was_open = known is not None and known.status in _OPEN
+        if was_open and begun.effect not in _REPEATABLE:
             verdict = await self._verified(call, begun)
             if verdict.status is EffectStatus.COMMITTED:
                 return self._committed(begun, verdict.value, whole=call.whole)
             if verdict.status is EffectStatus.UNKNOWN and begun.effect is EffectClass.AT_MOST_ONCE:
                 raise self._doubtful(begun)
+            was_open = verdict.status is EffectStatus.UNKNOWN
+        if was_open:
+            # It may have taken place before, whatever becomes of it now.
+            self._unsure.add(begun.key)
         if known is not None and known.status is EffectStatus.STARTED:
             # It is on disk already. Recorded again, it would pass for progress of a run that kills its workers.
             begun = replace(begun, attempt=known.attempt)
@@ -339,6 +353,8 @@ class Acting:
             # A person can still look into it.
             _log.exception("effect %s of step %s cannot be verified", begun.key, self._act.step_id)
             return Verdict.unknown()
+        if verdict.status not in (EffectStatus.COMMITTED, EffectStatus.ABSENT):
+            return Verdict.unknown()
         return replace(verdict, value=plain(verdict.value))
 
     def _own_verify(self) -> Verify | None:
@@ -386,6 +402,10 @@ class Acting:
         return instant
 
     async def interrupt(self, ask: Ask, seconds: float | None) -> Json:
+        if _around.get():
+            raise PermanentError(
+                "an effect cannot ask: call context.interrupt before or after it", code="INTERRUPT_IN_EFFECT"
+            )
         number = self._count(f"interrupt {ask.name}")
         identity = ask_id(self._id, f"{ask.name} {number}")
         answer = next((each for each in self._act.answers if each.ask == identity), None)
@@ -413,6 +433,8 @@ class Acting:
             self._host.record_effect(self._act, replace(known, value=None) if completes and whole else known)
 
     def _tell(self, known: Known, *, whole: bool = False) -> None:
+        if known.key in self._unsure and known.status in (EffectStatus.FAILED, EffectStatus.ABSENT):
+            known = replace(known, status=EffectStatus.UNKNOWN)
         self._outcomes.append((known, whole))
         if not whole:
             self._host.post(self.flush)

@@ -35,7 +35,7 @@ class Ledger:
 
     async def get(self, key: str) -> EffectRow:
         """The effect of this key, or of the only one that begins so. Raises `UnknownEffect`."""
-        found = await self._store.find_effects(key)
+        found = await self._store.find_effects(key) if key else []
         if len(found) != 1:
             several = "more than one effect's key begins" if found else "no effect's key begins"
             raise UnknownEffect(f"{several} with {key!r}; `openrun effects ls` lists them")

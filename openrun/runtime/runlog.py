@@ -1,5 +1,6 @@
 """What one durable run has to say to the store, and who waits for the store to have heard it."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from openrun.store.rows import (
 _log = logging.getLogger("openrun.run")
 
 _BACKLOG = 10_000
+_RIPENING = 0.25
 
 
 def unseen(_shown: Shown) -> None:
@@ -141,6 +143,9 @@ class RunLog:
         self._children: list[Slice] = []
         self._messages: list[Message] = []
         self._progress: list[ProgressRow] = []
+        self._ripe = False
+        """Progress has waited for long enough to be written without events."""
+        self._ripening: asyncio.TimerHandle | None = None
         self._release: Release | None = None
         self._touched = False
         self._was_full = False
@@ -162,7 +167,6 @@ class RunLog:
     def show(self, shown: Shown) -> None:
         self._shown.append(shown)
         if type(shown) is StepProgress:
-            # Kept with the next events: nothing is lost that anybody waits for.
             self._progress.append(progress_row(shown))
         if not self._touched:
             self._touch(urgent=False)
@@ -183,6 +187,8 @@ class RunLog:
     def close(self) -> None:
         """The run is not driven here any more: its places are free."""
         self._closed = self._over = True
+        if self._ripening is not None:
+            self._ripening.cancel()
         for _ in range(self._running):
             self._slots.give()
         self._running = 0
@@ -241,6 +247,9 @@ class RunLog:
         if self._birth is not None and not self._facts:
             # Its driver has not begun: there is no run yet, and whoever waits for it waits on.
             return None
+        if self._progress and not self._ripe and self._ripening is None:
+            # Alone it is written a few times a second at most: it may come by the token.
+            self._ripening = asyncio.get_running_loop().call_later(_RIPENING, self._ripen)
         if not self._something_to_write:
             # All before it is on disk: one slice of a run is under way at a time.
             self._flying = self._shown, self._gates
@@ -267,15 +276,19 @@ class RunLog:
             release=self._release,
             waits=self._waits(),
             effects=effect_rows(facts),
-            progress=tuple(self._progress) if facts else (),
+            progress=tuple(self._progress),
             compensations=compensation_rows(facts),
         )
-        if facts:
-            # Only a slice with events is known again when it is offered twice.
-            self._progress = []
+        self._progress, self._ripe = [], False
         self._birth = None
         self._children, self._messages, self._taken = [], [], []
         return part
+
+    def _ripen(self) -> None:
+        self._ripening = None
+        self._ripe = bool(self._progress)
+        if self._ripe:
+            self._touch(urgent=False)
 
     def _waits(self) -> tuple[WaitRow, ...]:
         changes = self.machine.listening.changes if self.machine is not None else []
@@ -287,7 +300,7 @@ class RunLog:
 
     @property
     def _something_to_write(self) -> bool:
-        entailed = self._children or self._messages or self._taken or self._release
+        entailed = self._children or self._messages or self._taken or self._release or self._ripe
         return bool(self._facts or entailed)
 
     def settled(self, verdict: Verdict) -> None:

@@ -11,6 +11,7 @@ from openrun.core.events import Fact
 from openrun.core.facts import CancelRequest, Facts, Known, again
 from openrun.core.frame import Activation, Phase
 from openrun.core.machine import Machine
+from openrun.core.orders import Again
 from openrun.core.results import StepRunResult
 from openrun.core.types import Json
 from openrun.runtime.attempt import Attempted
@@ -39,8 +40,8 @@ class Steered(Protocol):
     def is_effect(self, act: Activation) -> bool:
         """The step is one effect and no more: what that brings is the step's output."""
 
-    def run_again(self, act: Activation) -> None:
-        """Run the step from its top."""
+    def is_running(self, act: Activation) -> bool:
+        """Its step runs here."""
 
     def end_of_pause(self) -> None:
         """Carry out what was held back."""
@@ -114,6 +115,10 @@ class Steering:
     def settle(self, place: tuple[str, str], said: Settlement) -> None:
         """A person says whether the work of a step, or its effect in doubt, took place, and with what result."""
         act = self._run.machine.activation(*place)
+        if act.phase is Phase.LIVE and said.key is not None and not self._run.is_running(act):
+            # Said before the step came to ask: its effect is settled when it gets there.
+            self._settle_effect(act, said.key, said)
+            return
         if act.phase is not Phase.REVIEW or (said.key is not None and said.key != act.doubt):
             return
         doubt = act.doubt
@@ -128,10 +133,12 @@ class Steering:
         elif act.cancelling:
             self._run.record(self._run.facts.cancelled(act, now))
         else:
-            self._run.run_again(act)
+            self._run.machine.orders.append(Again(act))
 
     def _settle_effect(self, act: Activation, key: str, said: Settlement) -> None:
-        known = next(each for each in act.effects.values() if each.key == key)
+        known = next((each for each in act.effects.values() if each.key == key), None)
+        if known is None or known.status not in (EffectStatus.STARTED, EffectStatus.UNKNOWN):
+            return
         status = EffectStatus.COMMITTED if said.committed else EffectStatus.ABSENT
         value = said.output if said.committed else None
         self._run.record_effect(act, again(known, status=status, value=value, by=said.by))

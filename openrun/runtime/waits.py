@@ -67,7 +67,7 @@ class Waits:
 
     async def get(self, wait_id: str) -> WaitRow:
         """The wait of this id, or of the only one that begins so. Raises `UnknownWait`."""
-        found = await self._store.find_waits(wait_id)
+        found = await self._store.find_waits(wait_id) if wait_id else []
         exact = [row for row in found if row.wait_id == wait_id]
         if len(exact or found) != 1:
             several = "more than one wait begins" if found else "no wait begins"

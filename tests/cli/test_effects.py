@@ -41,10 +41,14 @@ REPORTS = """
 import asyncio
 from openrun import Flow, StepContext, TriggerManual, step
 
+async def _fetch():
+    return "page"
+
 @step
 async def crawl(context: StepContext):
     for percent in range(3):
         context.emit({"percent": percent})
+    await context.effect("fetch", _fetch)
     await asyncio.sleep(600)
 
 flow = Flow("Reports").add(TriggerManual(id="t") >> crawl(id="crawl"))
@@ -63,7 +67,12 @@ def flows(folder: Path) -> None:
     back = {"type": "set_state", "config": {"key": "back", "value": True}}
     stuck = {"type": "fail", "config": {"message": "no \x1bway back"}}
     go = {"id": "go", "type": "wait", "config": {"signal": "go"}}
-    steps = [undone("first", back), undone("second", stuck), go, {"id": "boom", "type": "fail", "config": {}}]
+    steps = [
+        undone("first", back),
+        undone("second", stuck),
+        go,
+        {"id": "boom", "type": "fail", "config": {"message": "no luck"}},
+    ]
     edges = [
         edge("start", "first"),
         edge("first", "second"),
@@ -172,13 +181,15 @@ def test_what_cannot_be_resolved_is_refused(
     assert told(invoke, "inspect", doubtful)["run"]["status"] == "needs_review"
 
 
-def test_inspect_shows_the_latest_progress_of_what_runs(invoke: Invoke, folder: Path) -> None:
+def test_inspect_shows_the_latest_progress_of_what_runs(invoke: Invoke) -> None:
     with process("run", "reports:flow", "--durable", "--json") as running:
-        run_id = json.loads(await_line(running, '"percent":2'))["run_id"]
+        run_id = json.loads(await_line(running, '"status":"committed"'))["run_id"]
+        # What was reported before the effect is on disk with it.
+        shown = told(invoke, "inspect", run_id)["progress"]
+        printed = invoke("inspect", run_id).stdout
         running.kill()
-    # What was reported is written with what follows; the run's next holder reports it anew.
-    shown = told(invoke, "inspect", run_id)["progress"]
-    assert [each["data"] for each in shown] in ([], [{"percent": 2}])
+    assert [each["data"] for each in shown] == [{"percent": 2}]
+    assert 'crawl reported {"percent": 2}' in printed
 
 
 # -- compensations --------------------------------------------------------------------------------

@@ -12,8 +12,6 @@ from msgspec.structs import replace as changed_fact
 from openrun.core.effects import EffectStatus, effect_key
 from openrun.core.errors import PermanentError
 from openrun.core.events import (
-    CompensationCompleted,
-    CompensationStarted,
     EffectRecorded,
     Fact,
     FlowForked,
@@ -30,7 +28,6 @@ from openrun.core.graph import EdgeSpec, Graph, GraphSpec, StepSpec
 from openrun.core.patch import PatchError
 from openrun.core.results import Outcome, WaitForItems
 from openrun.core.types import EffectClass, JoinMode, OnItemError, RunStatus, StepRunStatus
-from openrun.core.undoing import CompensationStatus
 
 from .forking import again, check_plan, go_on, kept, plan_of, some_start
 from .graph.generators import random_dag, random_flow, random_loop
@@ -152,27 +149,9 @@ def test_what_was_undone_is_done_anew() -> None:
     spec = replace(
         spec, steps=tuple(replace(s, compensation=undoing if s.id == "a" else None) for s in spec.steps)
     )
-    facts = undone(spec)
-    plan = plan_of(spec, facts)
+    plan = plan_of(spec, run(spec, {"b": fail()}).facts)
     assert again(plan) == {"a": "it was undone", "b": "it comes after 'a', which runs again"}
     assert not plan.repeats
-
-
-def undone(spec: GraphSpec) -> list[Fact]:
-    """A run that failed at b, and undid a."""
-    sim = begin(spec, {"b": fail()})
-    while sim.options():
-        sim.take(sim.options()[0])
-    machine, stamp = sim.machine, dict[str, Any](run_id="run", flow_id="flow", timestamp=sim.now)
-    sim.record(CompensationStarted(**stamp, seq=machine.seq + 1, step_id="a", reason=RunStatus.FAILED))
-    act = next(iter(machine.ready))
-    sim.record(sim.make.started(act, sim.now))
-    sim.record(sim.make.completed(act, ok(), {}, sim.now))
-    done = CompensationStatus.COMPLETED
-    sim.record(CompensationCompleted(**stamp, seq=machine.seq + 1, step_id="a", status=done))
-    machine.orders.clear()
-    sim.record(sim.make.flow_completed(sim.now))
-    return sim.facts
 
 
 # -- at a point -------------------------------------------------------------------------------------
@@ -439,6 +418,14 @@ def test_what_took_place_in_a_step_that_failed_is_taken_over() -> None:
 def test_what_was_only_drawn_is_drawn_again() -> None:
     sim = acting(PURE_LINE, "b", {"name": "now", "effect": EffectClass.PURE}, then=fail())
     assert not [fact for fact in plan_of(PURE_LINE, sim.facts).facts if isinstance(fact, EffectRecorded)]
+
+
+def test_what_a_kept_step_did_outside_is_known_to_forks_of_the_fork() -> None:
+    sim = acting(PURE_LINE, "a", {}, {"name": "now", "effect": EffectClass.PURE}, then=ok())
+    second = go_on(plan_of(PURE_LINE, sim.facts, step="b"), PURE_LINE, {})
+    (repeat,) = plan_of(PURE_LINE, second.facts, step="a").repeats
+    assert (repeat.step_id, repeat.effect) == ("a", "charge")
+    assert repeat.key == effect_key(activation_id("fork", "a", "/"), "charge", 0)
 
 
 def test_effects_behind_the_point_are_told_of() -> None:

@@ -100,5 +100,5 @@ def test_a_value_that_is_copied_into_its_own_depth_is_refused() -> None:
     for _ in range(60):
         inner = {"a": inner}
     deeper = [{"op": "copy", "from": "/a", "path": "/a" * 60 + f"/{chr(98 + at)}"} for at in range(12)]
-    with pytest.raises(PatchError, match="nested|deep"):
+    with pytest.raises(PatchError, match=r"nested|deep"):
         patched(inner, deeper)

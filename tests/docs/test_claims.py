@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from openrun.cli import application
 from tests.docs.blocks import ROOT, blocks_of
 
-PAGES = [ROOT / "docs" / "durability.md", ROOT / "docs" / "operating.md"]
+PAGES = [ROOT / "docs" / f"{name}.md" for name in ("durability", "effects", "operating", "people", "sagas")]
 PROMISE = ROOT / "docs" / "durability.md"
 UNTESTED = "by-construction"
 """The footnote of what no test is named for, since it follows from the code that does it."""
@@ -117,10 +117,9 @@ def test_the_commands_that_the_pages_name_are_there_and_so_are_their_options() -
     shown = [words[1:] for words in commands_shown() if words[0] == "openrun"]
     assert len(shown) > len({words[0] for words in shown}) > 10
     for words in shown:
-        command = group
-        names = iter(words)
-        while isinstance(command, TyperGroup) and (name := next(names, None)):
-            assert name in command.commands, words
-            command = command.commands[name]
+        command, names = group, words
+        while isinstance(command, TyperGroup) and names and not names[0].startswith("-"):
+            assert names[0] in command.commands, words
+            command, names = command.commands[names[0]], names[1:]
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in names if word.startswith("-")} <= known, words

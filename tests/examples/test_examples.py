@@ -44,6 +44,14 @@ SAID = {
         "the run succeeded",
         "ship failed with HTTP_409, handled: True",
     ],
+    "expense_approval": [
+        "ada may not answer for herself",
+        "grace approves 600: the value is greater than the maximum of 500",
+        "grace approves 450, and once more: repeated True",
+        "  Ada gets 450, says grace and hedy",
+        "  linus said no: the sea is far away",
+        "  nobody had time for Eve",
+    ],
     "function_steps": [
         "count: 5 words so far",
         "fingerprint ac74429082ea",
@@ -75,9 +83,29 @@ SAID = {
         "HTTP_503 in /pages[1]: tries again",
         "the run succeeded: Dune, Emma, Ulysses, Beloved, Persuasion, Middlemarch, Kindred",
     ],
+    "payment": [
+        "the bank takes 42",
+        "the worker is dead, before it could write down what the bank said",
+        "the run is needs_review: nobody here knows about the charge",
+        "the bank knows the key: True",
+        "the run succeeded: paid, receipt 1",
+        "the bank was asked for money 1 time",
+    ],
     "subflow": [
         "200: 6 cups make 24",
         "404: sorry: flow 'pricing' failed: we sell no samovar",
+    ],
+    "trip_booking": [
+        "  booked flight F1",
+        "  booked hotel H2",
+        "  there is no car",
+        "  cancelled H2",
+        "undoing the hotel: completed",
+        "  HTTP_503: the flight is tried again",
+        "  cancelled F1",
+        "undoing the flight: completed",
+        "the run failed; what was done is undone: completed",
+        "still booked: nothing",
     ],
     "welcome": [
         "Why did ask_manager not run?",
@@ -133,7 +161,7 @@ def test_every_example_has_its_test_and_says_what_it_teaches() -> None:
         assert (EXAMPLES / f"{name}.py").read_text().startswith('"""'), name
 
 
-@pytest.mark.parametrize("name", ["github_issues", "paged_api"])
+@pytest.mark.parametrize("name", ["expense_approval", "github_issues", "paged_api"])
 def test_the_documents_have_no_errors_no_warnings_and_no_noise(name: str) -> None:
     text = (EXAMPLES / f"{name}.json").read_text()
     flow = Flow.from_json(text)

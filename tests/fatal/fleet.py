@@ -126,6 +126,17 @@ class Fleet:
         async with asyncio.timeout(PATIENCE):
             return await run.finished()
 
+    async def ends_or_dies(self, run: DurableRun, worker: Member) -> bool:
+        """Wait until the run has ended or its worker has died by its own hand; say which."""
+        end, death = asyncio.ensure_future(self.ended(run)), asyncio.ensure_future(worker.ended())
+        await asyncio.wait([end, death], return_when=asyncio.FIRST_COMPLETED)
+        died = death.done()
+        for each in (end, death):
+            each.cancel()
+        await asyncio.gather(end, death, return_exceptions=True)
+        assert not died or death.result() == process.DIED
+        return died
+
     async def stands(self, run: DurableRun, *statuses: RunStatus) -> RunRow:
         """Wait until nobody holds the run and it has one of these statuses."""
 

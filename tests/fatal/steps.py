@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from openrun import PermanentError, StepContext, Verdict, step
+from openrun import EffectClass, PermanentError, StepContext, Verdict, step
 from openrun.core.effects import EffectStatus
 from openrun.core.strict_json import decode
 from openrun.core.types import Json
@@ -37,7 +37,7 @@ class Caller:
     async def _send(self, path: str, headers: dict[str, str]) -> Json:
         url = f"http://{self._receiver}/{path}"
         response = await self._http.send(HttpRequest(method="POST", url=url, timeout=60, headers=headers))
-        if response.status != 200:  # noqa: PLR2004
+        if response.status != 200:
             raise PermanentError(f"{path}: the receiver refuses, {response.status}", code="REFUSED")
         return decode(response.body)
 
@@ -47,7 +47,7 @@ async def errands(
     context: StepContext,
     receiver: str,
     todo: list[str],
-    kind: str | None = None,
+    kind: EffectClass | None = None,
     *,
     looks: bool = False,
     fickle: bool = False,
@@ -75,7 +75,7 @@ async def errands(
 
 @errands.compensation
 async def return_all(
-    context: StepContext, receiver: str, todo: list[str], output: list[Any], *, kind: str | None
+    context: StepContext, receiver: str, todo: list[str], output: list[Any], *, kind: EffectClass | None
 ) -> None:
     """Undoes each path by an effect of its own, the last first."""
     assert len(output) == len(todo)

@@ -1,13 +1,20 @@
 """What a run did is undone once, last first, whoever dies meanwhile."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
 
 from openrun.app import DurableRun
-from openrun.core.events import CompensationCompleted, CompensationStarted, FlowCompleted, StepCompleted
+from openrun.core.events import (
+    CompensationCompleted,
+    CompensationStarted,
+    FlowCompleted,
+    FlowPaused,
+    StepCompleted,
+)
 from openrun.core.types import Json, RunStatus
 from openrun.core.undoing import CompensationOutcome, CompensationStatus
 from openrun.runtime.errors import UnknownCompensation
@@ -15,7 +22,6 @@ from openrun.runtime.errors import UnknownCompensation
 from .fleet import Fleet, a_fleet, until
 from .flows import Part, a_flow, a_row, call, errand
 from .process import Death
-from .test_effects import ends_or_dies
 from .test_restarts import proof_of_work, working_on
 
 FAIL: Part = {"id": "stop", "type": "fail", "config": {"message": "no"}}
@@ -24,7 +30,7 @@ GATE: Part = {"id": "gate", "type": "wait", "config": {"signal": "go"}}
 TASKS = [f"task{number}" for number in range(1, 13)]
 COMPLETED = [f"task{number}" for number in (10, 2, 9, 12, 1, 11, 3, 8, 4, 7, 5, 6)]
 """In which order they complete: neither that of their names nor that in which they began."""
-AT_ONCE = 3
+AT_ONCE = 6
 
 
 def refunded(receiver: str, step_id: str) -> Part:
@@ -75,7 +81,7 @@ async def twelve(fleet: Fleet) -> DurableRun:
     fleet.receiver.hold(*TASKS)
     parts = [errand(here, each, each) for each in TASKS]
     join: Part = {**FAIL, "join_mode": "ALL_SUCCESS"}
-    edges = [*(("start", each) for each in TASKS), *((each, "stop") for each in TASKS)]
+    edges: list[tuple[str, ...]] = [*(("start", each) for each in TASKS), *((each, "stop") for each in TASKS)]
     run = await fleet.start(a_flow("twelve", [*parts, join], edges))
     await fleet.worker()
     for number, task in enumerate(COMPLETED):
@@ -127,7 +133,7 @@ async def test_wherever_a_worker_dies_each_step_is_undone_once_and_in_order(
             parts = [errand(here, "a", "a1", "a2"), refunded(here, "b"), errand(here, "c", "c")]
             run = await fleet.start(a_row("three", *parts, FAIL))
             worker = await fleet.worker(death=Death(when=when, commit=commit))
-            died = await ends_or_dies(fleet, run, worker)
+            died = await fleet.ends_or_dies(run, worker)
             await fleet.worker()
             end = await end_of(fleet, run)
             assert (end.status, end.compensation) == (RunStatus.FAILED, CompensationOutcome.COMPLETED)
@@ -260,6 +266,67 @@ async def test_a_refund_that_may_happen_once_waits_for_a_person_before_the_rest_
     assert undone(fleet) == ["charge", "one"]
     assert set(fleet.receiver.keys_of("undo/charge")) == {row.key}
     assert await journal(fleet, run) == ["pay", "one"]
+    await fleet.check()
+
+
+async def test_a_zombie_that_undoes_a_step_cannot_record_it(fleet: Fleet) -> None:
+    here = fleet.receiver.address
+    fleet.receiver.hold("undo/two")
+    run = await fleet.start(a_row("zombie", errand(here, "one", "one"), errand(here, "two", "two"), FAIL))
+    zombie = await working_on(fleet, "undo/two")
+    zombie.signal(signal.SIGSTOP)
+    await working_on(fleet, "undo/two", 2)
+    fleet.receiver.answer("undo/two", number=0)
+    zombie.signal(signal.SIGCONT)
+    assert await zombie.heard() == ("lost", run.run_id)
+    fleet.receiver.answer("undo/two", number=1)
+    assert (await end_of(fleet, run)).compensation is CompensationOutcome.COMPLETED
+    assert await journal(fleet, run) == undone(fleet) == ["two", "one"]
+    assert fleet.receiver.paths["undo/one"] == 1
+    await fleet.check()
+
+
+async def test_undoing_pauses_and_goes_on_over_restarts(fleet: Fleet) -> None:
+    here = fleet.receiver.address
+    fleet.receiver.hold("undo/two")
+    run = await fleet.start(a_row("paused", errand(here, "one", "one"), errand(here, "two", "two"), FAIL))
+    await working_on(fleet, "undo/two")
+    await fleet.app.pause(run.run_id)
+    await fleet.has(run, FlowPaused)
+    for _ in range(2):
+        await fleet.kill_all()
+        await fleet.worker()
+        await proof_of_work(fleet)
+    assert (await fleet.app.row(run.run_id)).status is RunStatus.PAUSED
+    assert (fleet.receiver.paths["undo/two"], undone(fleet)) == (1, ["two"])
+    await fleet.app.resume(run.run_id)
+    await fleet.receiver.reached("undo/two", 2)
+    fleet.receiver.answer("undo/two")
+    assert (await end_of(fleet, run)).compensation is CompensationOutcome.COMPLETED
+    assert undone(fleet) == ["two", "one"]
+    await fleet.check()
+
+
+async def test_items_and_children_are_undone_when_the_run_around_them_is_cancelled(fleet: Fleet) -> None:
+    here = fleet.receiver.address
+    below = a_row("below", errand(here, "below", "below"), GATE)
+    body: Json = {"steps": [errand(here, "item", "item/<<item>>")]}
+    items: Part = {
+        "id": "items",
+        "type": "foreach",
+        "config": {"items": ["a", "b"], "body": body, "concurrency": 1},
+    }
+    child: Part = {"id": "child", "type": "subflow", "config": {"flow": "below"}}
+    run = await fleet.start(a_row("above", items, child), below)
+    await fleet.worker()
+    (row,) = await until(fleet.app.waits.open)
+    await fleet.kill_all()
+    await fleet.app.cancel(run.run_id, compensate=True)
+    await fleet.worker()
+    assert (await end_of(fleet, run)).status is RunStatus.CANCELLED
+    (gone,) = await fleet.app.children(run.run_id)
+    assert (gone.run_id, gone.status) == (row.run_id, RunStatus.CANCELLED)
+    assert undone(fleet) == ["below", "item/b", "item/a"]
     await fleet.check()
 
 

@@ -16,7 +16,7 @@ from openrun.store.rows import RunFilter
 from . import process
 from .fleet import Fleet, a_fleet, until
 from .flows import ten
-from .process import DIED, Death
+from .process import Death
 
 AT_ONCE = 3
 CALLS = {"first": 1, "flaky": 2, "item/a": 1, "item/b": 1, "item/c": 1, "in_child": 1, "last": 1}
@@ -82,13 +82,7 @@ async def struck(store: str, death: Death) -> tuple[Course, bool]:
         fleet.receiver.fail("flaky")
         run = await fleet.start(*ten(fleet.receiver.address))
         worker = await fleet.worker(death=death)
-        end, death_of_it = asyncio.ensure_future(fleet.ended(run)), asyncio.ensure_future(worker.ended())
-        await asyncio.wait([end, death_of_it], return_when=asyncio.FIRST_COMPLETED)
-        died = death_of_it.done()
-        for each in (end, death_of_it):
-            each.cancel()
-        await asyncio.gather(end, death_of_it, return_exceptions=True)
-        assert not died or death_of_it.result() == DIED
+        died = await fleet.ends_or_dies(run, worker)
         return await gone_on(fleet, run), died
 
 

@@ -10,19 +10,19 @@ import pytest
 
 from openrun.app import DurableRun
 from openrun.core.effects import EffectStatus
-from openrun.core.events import ReviewRequested, StepStarted
+from openrun.core.events import FlowPaused, ReviewRequested, ReviewResolved, StepStarted
 from openrun.core.types import Json, RunStatus
 from openrun.runtime.errors import EffectSettled
 from openrun.store.rows import EffectRow, RunRow
 
-from .fleet import Fleet, Member, a_fleet, until
+from .fleet import Fleet, a_fleet, until
 from .flows import Part, a_row, call, errand
-from .process import DIED, Death
+from .process import Death
 from .test_restarts import proof_of_work, working_on
 
 ONCE: Part = {"kind": "at_most_once"}
 PROCESSES, RUNS = 20, 60
-AT_ONCE = 3
+AT_ONCE = 6
 
 
 def whole(receiver: str, **more: Any) -> Part:
@@ -121,7 +121,7 @@ async def test_wherever_a_worker_dies_nobody_is_charged_twice(
             flow = a_row("pay", errand(fleet.receiver.address, "pay", "charge", "ship", config=ONCE))
             run = await fleet.start(flow)
             worker = await fleet.worker(death=Death(when=when, commit=commit))
-            died = await ends_or_dies(fleet, run, worker)
+            died = await fleet.ends_or_dies(run, worker)
             await fleet.worker()
             await _settled_by_the_receiver(fleet, run)
             assert fleet.receiver.paths == {"charge": 1, "ship": 1}, f"{when} commit {commit}"
@@ -130,18 +130,6 @@ async def test_wherever_a_worker_dies_nobody_is_charged_twice(
 
     deaths = await asyncio.gather(*(one(number) for number in range(1, 8)))
     assert sum(deaths) >= 3
-
-
-async def ends_or_dies(fleet: Fleet, run: DurableRun, worker: Member) -> bool:
-    """Wait until the run has ended or its worker has died; say which."""
-    end, death = asyncio.ensure_future(fleet.ended(run)), asyncio.ensure_future(worker.ended())
-    await asyncio.wait([end, death], return_when=asyncio.FIRST_COMPLETED)
-    died = death.done()
-    for each in (end, death):
-        each.cancel()
-    await asyncio.gather(end, death, return_exceptions=True)
-    assert not died or death.result() == DIED
-    return died
 
 
 async def _settled_by_the_receiver(fleet: Fleet, run: DurableRun) -> None:
@@ -291,6 +279,57 @@ async def test_other_arguments_under_the_same_key_are_an_error(fleet: Fleet) -> 
     assert row.error is not None
     assert row.error.startswith("EFFECT_ARGS_CHANGED: effect 'first'")
     assert {path: fleet.receiver.paths[path] for path in ("first", "second")} == {"first": 1, "second": 1}
+    await fleet.check()
+
+
+async def test_a_resolve_that_comes_before_anybody_asked_for_it_counts(fleet: Fleet) -> None:
+    run = await killed_in(fleet, "charge", errand(fleet.receiver.address, "pay", "charge", config=ONCE))
+    (row,) = await fleet.app.ledger.effects(run_id=run.run_id)
+    await fleet.app.ledger.resolve(row.key, committed=True, value="paid")
+    await fleet.worker()
+    assert await values_of(fleet, run) == ["paid"]
+    assert fleet.receiver.paths == {"charge": 1}
+    await fleet.check()
+
+
+async def test_a_charge_that_did_not_take_place_is_not_made_while_its_run_is_paused(fleet: Fleet) -> None:
+    run = await killed_in(fleet, "charge", errand(fleet.receiver.address, "pay", "charge", config=ONCE))
+    await fleet.worker()
+    row = await in_doubt(fleet, run)
+    await fleet.app.pause(run.run_id)
+    await fleet.has(run, FlowPaused)
+    await fleet.app.ledger.resolve(row.key, committed=False)
+    await fleet.has(run, ReviewResolved)
+    for _ in range(2):
+        await fleet.kill_all()
+        await fleet.worker()
+        await proof_of_work(fleet)
+    assert fleet.receiver.paths == {"charge": 1}
+    await fleet.app.resume(run.run_id)
+    await fleet.receiver.reached("charge", 2)
+    fleet.receiver.answer("charge", "at last")
+    assert await values_of(fleet, run) == ["at last"]
+    await fleet.check()
+
+
+@pytest.mark.parametrize("step", ["effect", "whole step"])
+async def test_a_worker_that_leaves_in_the_middle_of_a_charge_does_not_have_it_repeated(
+    fleet: Fleet, step: str
+) -> None:
+    fleet.receiver.hold("charge")
+    here = fleet.receiver.address
+    part = whole(here) if step == "whole step" else errand(here, "pay", "charge", config=ONCE)
+    run = await fleet.start(a_row("pay", part))
+    leaver = await fleet.worker(grace=0.1)
+    await fleet.receiver.reached("charge")
+    await leaver.retire()
+    await fleet.worker()
+    await fleet.stands(run, RunStatus.NEEDS_REVIEW)
+    await proof_of_work(fleet)
+    assert fleet.receiver.paths == {"charge": 1}
+    await fleet.app.resolve(run.run_id, "pay", committed=True, output=["paid"])
+    assert (await fleet.ended(run)).status is RunStatus.SUCCEEDED
+    assert fleet.receiver.paths == {"charge": 1}
     await fleet.check()
 
 

@@ -32,20 +32,58 @@ from openrun.runtime.ids import uuid7
 from openrun.runtime.log import MemoryLog
 from openrun.runtime.steering import Settlement, Steering
 from openrun.runtime.surroundings import Surroundings
+from openrun.steps.catalog import StepCatalog
 from openrun.testing import VirtualClock
 
-_TURNS = 20
+_TURNS = 40
 """Turns of the loop in which a run that has something to do does some of it."""
-_MOST_TURNS = 100_000
+_MOST_TURNS = 10_000
 
 
 class DeskLog(MemoryLog):
-    """Goes on with the facts there are."""
+    """Has a disk that is one turn of the loop away; `facts` goes on with those there are."""
 
-    def __init__(self, facts: list[Fact], note: Callable[[Fact], None], show: Callable[[Shown], None]) -> None:
+    durable = True
+
+    def __init__(
+        self, facts: list[Fact], note: Callable[[Fact], None], show: Callable[[Shown], None]
+    ) -> None:
         super().__init__(show)
         self.facts = facts
         self.append = note
+        self.on_disk = len(facts)
+        self.places = 0
+        """Steps whose gate has opened and that are not over."""
+        self._closed = False
+
+    def gate(self, then: Callable[[], None], *, commit: bool) -> None:
+        def enter() -> None:
+            self.places += 1
+            then()
+
+        if commit:
+            self.committed(enter)
+        else:
+            asyncio.get_running_loop().call_soon(lambda: None if self._closed else enter())
+
+    def committed(self, then: Callable[[], None]) -> None:
+        so_far = len(self.facts)
+
+        def written() -> None:
+            if not self._closed:
+                self.on_disk = max(self.on_disk, so_far)
+                then()
+
+        asyncio.get_running_loop().call_soon(written)
+
+    def ended(self) -> None:
+        self.places -= 1
+
+    def snapshot(self) -> None:  # type: ignore[override]
+        """Nobody asks."""
+
+    def close(self) -> None:
+        self._closed = True
 
 
 class Desk:
@@ -59,6 +97,7 @@ class Desk:
         limits: Limits = DEFAULT_LIMITS,
         flows: Iterable[Flow] = (),
         secrets: dict[str, str] | None = None,
+        catalog: StepCatalog | None = None,
         on_fact: Callable[["Desk", Fact], None] | None = None,
     ) -> None:
         self.clock = VirtualClock()
@@ -68,7 +107,7 @@ class Desk:
         self.around = Surroundings.of(
             clock=self.clock, limits=limits, http=self.http, new_run_id=uuid7, secrets=secrets or {}
         )
-        self._engine = Engine(clock=self.clock, limits=limits, flows=flows)
+        self._engine = Engine(clock=self.clock, limits=limits, flows=flows, catalog=catalog)
         self.program: Program = flow.program(self._engine.catalog, limits)
         self.begun: FlowStarted = started(
             self.program, prepare(self.program, None, input or {}, {}), uuid7(), self.clock.now()
@@ -77,6 +116,7 @@ class Desk:
         self.facts: list[Fact] = []
         self.shown: list[Shown] = []
         self.driver: Driver
+        self.log: DeskLog
         self._task: asyncio.Task[FlowCompleted | None]
 
     async def __aenter__(self) -> Self:
@@ -92,7 +132,7 @@ class Desk:
     # -- its life ---------------------------------------------------------------------------------
 
     def _drive(self) -> None:
-        log = DeskLog(self.facts, self._note, self.shown.append)
+        log = self.log = DeskLog(self.facts, self._note, self.shown.append)
         self.driver = Driver(
             self.around,
             self.program,
@@ -109,6 +149,7 @@ class Desk:
             self._on_fact(self, fact)
 
     async def _stop(self) -> None:
+        self.log.close()
         if not self._task.done():
             self.driver.leave()
         with suppress(asyncio.CancelledError):
@@ -121,21 +162,30 @@ class Desk:
             self._drive()
             await self.rest()
 
+    async def crash(self) -> None:
+        """The same, and what nobody has waited for to be on disk is lost."""
+        if not self.over:
+            await self._stop()
+            del self.facts[max(1, self.log.on_disk) :]
+            self._drive()
+            await self.rest()
+
     @property
     def over(self) -> bool:
         return bool(self.facts) and isinstance(self.facts[-1], FlowCompleted)
 
     async def rest(self) -> None:
-        """Until it does nothing by itself any more."""
+        """Until nothing more comes of it by itself: it waits, its steps wait, or it has ended."""
         for _ in range(_MOST_TURNS):
-            quiet = True
+            before = len(self.facts)
             for _turn in range(_TURNS):
                 await asyncio.sleep(0)
                 if self._task.done():
                     self._task.result()
                     return
-                quiet = quiet and self.driver.resting
-            if quiet:
+            # What is due by now, such as a timer that was set for an instant of the past.
+            self.clock.advance(0)
+            if len(self.facts) == before:
                 return
         raise AssertionError(f"it never comes to rest: {self.facts[-3:]}")
 
@@ -192,13 +242,9 @@ class Desk:
     async def resume(self) -> None:
         await self.say(lambda steering: steering.resume())
 
-    async def settle(
-        self, step_id: str, scope: str = "/", *, committed: bool, output: Json = None
-    ) -> None:
+    async def settle(self, step_id: str, scope: str = "/", *, committed: bool, output: Json = None) -> None:
         await self.say(
-            lambda steering: steering.settle(
-                (step_id, scope), Settlement(committed=committed, output=output)
-            )
+            lambda steering: steering.settle((step_id, scope), Settlement(committed=committed, output=output))
         )
 
     # -- looking ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from openrun import Flow, StateContainer, Step, StepConfig, StepContext, StepRunResult, TriggerManual
+from openrun.steps.catalog import StepCatalog
 
 COLOUR: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
 
@@ -87,11 +88,58 @@ class WaitsInline(Step):
 WaitsInline.inline = True
 
 
+class Outside:
+    """The other side of calls: what each comes to is said in advance, and after that they bring "done"."""
+
+    def __init__(self, *outcomes: Any) -> None:
+        self._outcomes = list(outcomes)
+        self.keys: list[str] = []
+        """The idempotency keys that it was called with."""
+        self.inside = asyncio.Event()
+        """A call has come that waits for the door."""
+        self.door = asyncio.Event()
+
+    @property
+    def calls(self) -> int:
+        return len(self.keys)
+
+    async def call(self, *_args: Any, idempotency_key: str) -> Any:
+        self.keys.append(idempotency_key)
+        outcome = self._outcomes.pop(0) if self._outcomes else "done"
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    async def wait(self, *_args: Any, idempotency_key: str) -> Any:
+        """The same, once the door is open."""
+        self.inside.set()
+        await self.door.wait()
+        return await self.call(idempotency_key=idempotency_key)
+
+
+def catalog_of(**steps: Any) -> StepCatalog:
+    """The catalogue with these steps of a test beside the built-in ones; bodies need it."""
+    catalog = StepCatalog.builtin()
+    for key, each in steps.items():
+        catalog.add(key, each)
+    return catalog
+
+
+def body_of(*steps: Step) -> Flow:
+    """These steps in a row, for a foreach."""
+    flow = Flow(name="body")
+    last = flow.add_step(steps[0])
+    for each in steps[1:]:
+        flow.add_edge(last, each, last.ports[0])
+        last = each
+    return flow
+
+
 def flow_of(*steps: Step, name: str = "test", **settings: Any) -> Flow:
-    """A manual trigger and these steps in a row."""
+    """A manual trigger and these steps in a row, each behind the first port of the one before."""
     flow = Flow(name=name, **settings)
     last: Step = flow.add_step(TriggerManual(id="start"))
     for step in steps:
-        flow.add_edge(last, step)
+        flow.add_edge(last, step, last.ports[0])
         last = step
     return flow

@@ -11,7 +11,7 @@ from openrun.core.results import Outcome
 from openrun.core.retry import RetryPolicy
 from openrun.core.types import DEFAULT_PORT, ERROR_PORT, JoinMode, Losers, OnFailure, OnItemError
 
-from .harness import Behaviour, each, fail, nothing, ok, settle, wait
+from .harness import Behaviour, Came, each, fail, nothing, ok, settle, wait
 
 ALT = "alt"
 PORTS = (DEFAULT_PORT, ALT)
@@ -200,7 +200,7 @@ def _by_scope(rng: random.Random) -> Behaviour:
     """Another outcome in another scope, the same in the same one."""
     choices = [rng.choice(_STEADY) for _ in range(rng.randint(1, 3))]
 
-    def behave(act: Activation) -> Outcome:
+    def behave(act: Activation) -> Came:
         return settle(choices[sum(map(ord, act.scope)) % len(choices)], act)
 
     return behave

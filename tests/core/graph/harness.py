@@ -7,44 +7,77 @@ is left over.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
+from openrun.core.asks import Answer, Ask
+from openrun.core.effects import EffectStatus
 from openrun.core.errors import ErrorObject
 from openrun.core.events import (
+    CompensationCompleted,
+    EffectRecorded,
     Fact,
     FlowStarted,
     StepCancelled,
-    StepCompleted,
-    StepScheduled,
     StepStarted,
-    StepWaiting,
-    decode_event,
-    encode_event,
+    activation_id,
 )
-from openrun.core.facts import CancelRequest, Facts
+from openrun.core.facts import CancelRequest, Facts, Known, again
 from openrun.core.frame import Activation, Phase, Walk
 from openrun.core.graph import Graph, GraphSpec
 from openrun.core.machine import Machine
-from openrun.core.orders import Cancel, CancelChild, Fail, Order, Resume, StartChild
-from openrun.core.replay import replay, state_at
+from openrun.core.orders import Cancel, CancelChild, Compensate, Compensated, Fail, Order, Resume, StartChild
+from openrun.core.outstanding import timers, waits
 from openrun.core.results import (
     ItemsWake,
     Outcome,
     StepRunResult,
+    WaitForAnswers,
     WaitForChildren,
     WaitForItems,
     WaitUntil,
     Wake,
+    numbered,
 )
-from openrun.core.types import Json, OnItemError, RunStatus, SkipReason, StepRunStatus
+from openrun.core.types import EffectClass, Json, OnItemError, RunStatus, SkipReason, StepRunStatus
+from openrun.core.undo import SEGMENT
+from openrun.core.undoing import CompensationOutcome, CompensationStatus
+
+from .checks import check_every_run
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DEFAULT = "default"
+UNDO = f"[{SEGMENT}]"
 
-Behaviour = Outcome | Callable[[Activation], Outcome]
+
+@dataclass(frozen=True)
+class Interrupts:
+    """The step asks in the middle of its run."""
+
+    asks: tuple[Ask, ...]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Nobody can tell whether the step's work, or its effect of this key, took place."""
+
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Acts:
+    """The step has this effect, then it comes to something else."""
+
+    effect: Known
+    then: "Behaviour"
+
+
+Came = Outcome | Interrupts | Doubt | Acts
+Behaviour = Came | Callable[[Activation], Came]
 Script = Mapping[str, Behaviour]
 
 
@@ -70,17 +103,17 @@ def woken(act: Activation) -> Wake | None:
     return act.wake if act.phase is Phase.RESUMING else None
 
 
-def wait(then: StepRunResult | None = None) -> Callable[[Activation], Outcome]:
+def wait(then: StepRunResult | None = None) -> Callable[[Activation], Came]:
     """Wait for a minute, then come to `then`."""
     return lambda act: WaitUntil(until=BEGIN + timedelta(minutes=1)) if woken(act) is None else then or ok()
 
 
 def each(
     items: Sequence[Json], *, concurrency: int = 50, on_item_error: OnItemError = OnItemError.FAIL
-) -> Callable[[Activation], Outcome]:
+) -> Callable[[Activation], Came]:
     """A foreach: the body per item; the results, or the first failure's index."""
 
-    def behave(act: Activation) -> Outcome:
+    def behave(act: Activation) -> Came:
         if woken(act) is None:
             return WaitForItems(items=list(items), concurrency=concurrency, on_item_error=on_item_error)
         return _gathered(woken(act), on_item_error)
@@ -90,10 +123,10 @@ def each(
 
 def children(
     inputs: Sequence[Json], *, concurrency: int = 50, on_item_error: OnItemError = OnItemError.FAIL
-) -> Callable[[Activation], Outcome]:
+) -> Callable[[Activation], Came]:
     """The same over child runs."""
 
-    def behave(act: Activation) -> Outcome:
+    def behave(act: Activation) -> Came:
         if woken(act) is None:
             ids = tuple(f"child-{at}" for at in range(len(inputs)))
             return WaitForChildren(
@@ -115,22 +148,22 @@ def _gathered(wake: object, policy: OnItemError) -> StepRunResult:
     return ok(output=wake.results)
 
 
-def in_turn(*behaviours: Behaviour) -> Callable[[Activation], Outcome]:
+def in_turn(*behaviours: Behaviour) -> Callable[[Activation], Came]:
     """One behaviour per activation of the step, in the order in which they first run; the last one stays."""
     seen: dict[str, int] = {}
 
-    def behave(act: Activation) -> Outcome:
+    def behave(act: Activation) -> Came:
         at = seen.setdefault(act.scope, len(seen))
         return settle(behaviours[min(at, len(behaviours) - 1)], act)
 
     return behave
 
 
-def per_attempt(*behaviours: Behaviour) -> Callable[[Activation], Outcome]:
+def per_attempt(*behaviours: Behaviour) -> Callable[[Activation], Came]:
     return lambda act: settle(behaviours[min(act.attempt, len(behaviours)) - 1], act)
 
 
-def settle(behaviour: Behaviour, act: Activation) -> Outcome:
+def settle(behaviour: Behaviour, act: Activation) -> Came:
     return behaviour(act) if callable(behaviour) else behaviour
 
 
@@ -139,17 +172,24 @@ def settle(behaviour: Behaviour, act: Activation) -> Outcome:
 
 @dataclass(eq=False)
 class Ticket:
-    """Something that may happen next: an activation ends (or starts), a child ends, a timer fires."""
+    """Something that may happen next: an activation ends (or starts), a child ends, a timer fires, somebody speaks."""
 
     kind: str
-    act: Activation
+    who: Activation | None
     index: int = 0
+    word: Answer | None = None
+
+    @property
+    def act(self) -> Activation:
+        assert self.who is not None
+        return self.who
 
     @property
     def name(self) -> str:
-        return {"timer": f"{self.act.step_id}!", "child": f"{self.act.step_id}[{self.index}]"}.get(
-            self.kind, self.act.step_id
-        )
+        if self.word is not None:
+            return f"{self.word.name}?"
+        step = self.act.step_id
+        return {"timer": f"{step}!", "child": f"{step}[{self.index}]"}.get(self.kind, step)
 
 
 Policy = Callable[[list[Ticket]], Ticket]
@@ -174,7 +214,7 @@ def at_random(seed: int) -> Policy:
 
 
 def explicit(*names: str) -> Policy:
-    """These end in this order (`w!` is the timer of w, `c[0]` a child); then first in, first out."""
+    """These end in this order (`w!` is the timer of w, `c[0]` a child, `go?` a signal); then first in, first out."""
     left = list(names)
 
     def choose(tickets: list[Ticket]) -> Ticket:
@@ -215,6 +255,9 @@ class Trace:
     """The error code of each failed step."""
     errors: dict[str, ErrorObject]
     cancelled: list[str]
+    undone: list[tuple[str, str, str]]
+    """Step, scope and what became of it, of each that was to be undone."""
+    compensation: CompensationOutcome | None
     machine: Machine
 
     @property
@@ -240,15 +283,29 @@ class Sim:
 
     graph: Graph
     script: Script
+    undo: Script = field(default_factory=dict)
+    """What the undoing of a step comes to."""
     child: Callable[[Activation, int], StepRunResult] = lambda _act, index: ok(output=index)
     stubborn: frozenset[str] = frozenset()
     """Steps that end as they would, although they were told to stop."""
+    replies: Callable[[Ask], Answer] | None = None
+    """What somebody says to each open ask, at any time."""
+    mail: list[Answer] = field(default_factory=list)
+    """Signals that come at any time."""
+    took_place: Callable[[Activation], bool] = lambda _act: True
+    """What a person says of work whose outcome is unknown."""
+    undo_time: timedelta = timedelta(days=1)
     facts: list[Fact] = field(default_factory=list)
     tickets: list[Ticket] = field(default_factory=list)
     stopped: set[tuple[Activation, int]] = field(default_factory=set)
+    held: list[Order] = field(default_factory=list)
+    """Orders that wait for the end of a pause."""
+    sent: list[tuple[int, Answer]] = field(default_factory=list)
+    """The signals that have come, each with the seq of its fact."""
     skips: dict[tuple[str, str], SkipReason] = field(default_factory=dict)
     walks: dict[Walk, None] = field(default_factory=dict)
     ready_after: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
+    clock: datetime = BEGIN
 
     def __post_init__(self) -> None:
         self.machine = Machine(self.graph, "run")
@@ -256,7 +313,7 @@ class Sim:
 
     @property
     def now(self) -> datetime:
-        return BEGIN + timedelta(milliseconds=self.machine.seq)
+        return self.clock + timedelta(milliseconds=self.machine.seq)
 
     def start(self, trigger: str | None) -> None:
         started = FlowStarted(
@@ -286,12 +343,30 @@ class Sim:
         self.ready_after[machine.seq] = sorted((act.step_id, act.scope) for act in machine.ready)
 
     def options(self) -> list[Ticket]:
-        return [*(Ticket("start", act) for act in self.machine.ready), *self.tickets]
+        said = [*(Ticket("signal", None, word=letter) for letter in self.mail), *self._answers()]
+        if self.machine.halted:
+            return [*said, *(ticket for ticket in self.tickets if ticket.kind != "timer")]
+        return [*(Ticket("start", act) for act in self.machine.ready), *self.tickets, *said]
+
+    def asks(self) -> list[tuple[Activation, Ask]]:
+        """What is open, and who asks it."""
+        waiting = [act for act in self.machine.unfinished if isinstance(act.wait, WaitForAnswers)]
+        every = [(act, ask) for act in waiting for ask in getattr(act.wait, "asks", ())]
+        return [(act, ask) for act, ask in every if self.machine.listening.open(ask.id) is not None]
+
+    def _answers(self) -> list[Ticket]:
+        replies = self.replies
+        return [Ticket("answer", act, word=replies(ask)) for act, ask in self.asks()] if replies else []
 
     def take(self, ticket: Ticket) -> None:
         """Let it happen, and do what the machine asks for then."""
         if ticket.kind == "start":
             self.begin(ticket.act)
+        elif ticket.word is not None:
+            if ticket.kind == "signal":
+                self.mail.remove(ticket.word)
+                self.sent.append((self.machine.seq + 1, ticket.word))
+            self.tell(ticket.word)
         else:
             self.tickets.remove(ticket)
             getattr(self, f"_{ticket.kind}")(ticket)
@@ -301,13 +376,48 @@ class Sim:
         self.record(self.make.started(act, self.now))
         self.tickets.append(Ticket("ends", act))
 
-    def cancel(self, *, hard: bool = False) -> None:
-        self.record(self.make.cancel_requested(CancelRequest(reason="enough", hard=hard), self.now))
+    # -- from outside -----------------------------------------------------------------------------
+
+    def cancel(self, *, hard: bool = False, compensate: bool = False) -> None:
+        request = CancelRequest(reason="enough", hard=hard, compensate=compensate)
+        self.record(self.make.cancel_requested(request, self.now))
+        self._end_of_pause()
+
+    def pause(self) -> None:
+        self.record(self.make.paused("lunch", self.now))
+
+    def resume(self) -> None:
+        self.record(self.make.resumed(self.now))
+        self._end_of_pause()
+
+    def _end_of_pause(self) -> None:
+        self.machine.orders[:0] = self.held
+        self.held.clear()
+        for each in timers(self.machine):
+            self._await(each.act)
         self.obey()
 
     def time_out(self) -> None:
         """The run's own deadline has come."""
         self.record(self.make.timer_fired(None, self.now))
+        self.obey()
+
+    def tell(self, answer: Answer) -> None:
+        """Somebody answers an ask, or sends a signal."""
+        listening = self.machine.listening
+        ask = answer.ask or listening.first(answer.name)
+        listener = None if ask is None else listening.listener(ask)
+        if ask is not None and listener is not None:
+            answer = replace(answer, ask=ask, name=getattr(listening.open(ask), "name", ""))
+        self.record(self.make.signal_received(answer, listener, self.now))
+        self.obey()
+
+    def expire(self) -> None:
+        """The time for what is being undone is up."""
+        undo = self.machine.undo
+        self.record(
+            self.make.compensation_completed(undo.subject, CompensationStatus.EXPIRED, None, self.now)
+        )
         self.obey()
 
     # -- what happens -----------------------------------------------------------------------------
@@ -317,23 +427,81 @@ class Sim:
         if (act, -1) in self.stopped and act.step_id not in self.stubborn:
             self.record(self.make.cancelled(act, self.now))
             return
-        outcome = settle(self.script.get(act.step_id, ok()), act)
-        patch: dict[str, Json] = {"last": act.step_id, f"by_{act.step_id}": act.scope}
-        event = self.make.concluded(act, named(outcome, act.step_id), patch, self.now)
-        self.record(event)
-        if isinstance(event, StepScheduled) or (
-            isinstance(event, StepWaiting) and isinstance(event.wait, WaitUntil)
-        ):
-            self.tickets.append(Ticket("timer", act))
+        script = self.undo if act.scope.endswith(UNDO) else self.script
+        came = settle(script.get(act.step_id, ok()), act)
+        while isinstance(came, Acts):
+            came = self._act(act, came)
+        self.conclude(act, came)
+
+    def _act(self, act: Activation, acts: Acts) -> Came:
+        """Have an effect, unless it is known what became of it."""
+        effect = acts.effect
+        known = act.effects.get((effect.name, effect.ordinal))
+        if known is not None and known.status is EffectStatus.COMMITTED:
+            return settle(acts.then, act)
+        if known is not None and is_open(known):
+            return Doubt(known.key)
+        self.record(self.make.effect_recorded(act, effect, self.now))
+        self.record(self.make.effect_recorded(act, replace(effect, status=EffectStatus.COMMITTED), self.now))
+        return settle(acts.then, act)
+
+    def conclude(self, act: Activation, came: Came) -> None:
+        """Record what a step came to."""
+        make, now = self.make, self.now
+        assert not isinstance(came, Acts)
+        if isinstance(came, Doubt):
+            if act.cancelling and act.frame.walk.cut:
+                self.record(make.cancelled(act, now))
+                return
+            self.record(make.review_requested(act, "unknown_outcome", now, came.key))
+            self.tickets.append(Ticket("review", act))
+            return
+        if isinstance(came, Interrupts):
+            asked = make.cancelled(act, now) if act.cancelling else make.interrupted(act, came.asks, now)
+            self.record(asked)
+        else:
+            if isinstance(came, WaitForAnswers):
+                came = numbered(came, activation_id("run", act.step_id, act.scope))
+            patch: dict[str, Json] = {"last": act.step_id, f"by_{act.step_id}": act.scope}
+            self.record(make.concluded(act, named(came, act.step_id), patch, now))
+        self._await(act)
+
+    def _await(self, act: Activation) -> None:
+        """An activation has one timer, if it waits for an instant."""
+        self.tickets = [each for each in self.tickets if (each.kind, each.who) != ("timer", act)]
+        self.tickets += [Ticket("timer", act) for _ in waits(act)]
 
     def _timer(self, ticket: Ticket) -> None:
         act = ticket.act
-        if act.cancelling:
+        due = [order.due for order in waits(act)]
+        if act.cancelling or not due:
             return
+        self.clock = max(self.clock, *due)
         if act.phase is Phase.SCHEDULED:
             self.begin(act)
         else:
             self.record(self.make.timer_fired(act, self.now))
+
+    def _review(self, ticket: Ticket) -> None:
+        act = ticket.act
+        if act.phase is Phase.REVIEW:
+            self.settle(act, committed=self.took_place(act))
+
+    def settle(self, act: Activation, *, committed: bool, output: Json = None) -> None:
+        """A person says whether it took place."""
+        doubt, make = act.doubt, self.make
+        if doubt is not None:
+            known = next(each for each in act.effects.values() if each.key == doubt)
+            status = EffectStatus.COMMITTED if committed else EffectStatus.ABSENT
+            self.record(make.effect_recorded(act, again(known, status=status, by="ada"), self.now))
+        self.record(make.review_resolved(act, self.now, committed=committed, by="ada"))
+        if committed and (doubt is None or act.cancelling):
+            self.record(make.completed(act, StepRunResult.success(act.step_id, output), {}, self.now))
+        elif act.cancelling:
+            self.record(make.cancelled(act, self.now))
+        else:
+            self.tickets.append(Ticket("ends", act))
+        self.obey()
 
     def _child(self, ticket: Ticket) -> None:
         act, index = ticket.act, ticket.index
@@ -349,14 +517,19 @@ class Sim:
     def obey(self) -> None:
         orders = self.machine.orders
         while orders:
-            self._carry_out(orders.pop(0))
+            order = orders.pop(0)
+            at_once = isinstance(order, Fail | Cancel | CancelChild | Compensated)
+            if at_once or not self.machine.halted:
+                self._carry_out(order)
+            else:
+                self.held.append(order)
 
     def _carry_out(self, order: Order) -> None:
         match order:
             case Fail(act, error):
                 result = StepRunResult.failure(act.step_id, error)
                 self.record(self.make.completed(act, result, {}, self.now))
-            case Resume(act):
+            case Resume(act) if not act.cancelling:
                 self.tickets.append(Ticket("ends", act))
             case Cancel(act):
                 self._stop(act)
@@ -364,16 +537,31 @@ class Sim:
                 self.tickets.append(Ticket("child", act, index))
             case CancelChild(act, index):
                 self.stopped.add((act, index))
+            case Compensate(act, completed_at) if order is self.machine.undo.pending:
+                self._compensate(act, completed_at)
+            case Compensated(act, status, error):
+                self.record(self.make.compensation_completed(act, status, error, self.now))
+
+    def _compensate(self, act: Activation, completed_at: datetime) -> None:
+        reason = self.machine.undo.reason
+        assert reason is not None
+        if self.now - completed_at >= self.undo_time:
+            self.expire()
+        else:
+            self.record(self.make.compensation_started(act, reason, self.now))
 
     def _stop(self, act: Activation) -> None:
-        mine = [ticket for ticket in self.tickets if ticket.act is act]
+        mine = [ticket for ticket in self.tickets if ticket.who is act]
         if any(ticket.kind == "ends" for ticket in mine):
             self.stopped.add((act, -1))
+            return
+        if act.phase is Phase.REVIEW and not act.frame.walk.cut:
             return
         for ticket in mine:
             self.tickets.remove(ticket)
         if act.phase not in (Phase.DONE, Phase.CANCELLED):
-            self.record(self.make.cancelled(act, self.now))
+            doubt = next((each.key for each in act.effects.values() if is_open(each)), None)
+            self.conclude(act, Doubt(doubt)) if doubt else self.record(self.make.cancelled(act, self.now))
 
     # -- its end ----------------------------------------------------------------------------------
 
@@ -385,27 +573,34 @@ class Sim:
                 raise Hangs(f"nothing is under way, yet the run has no verdict: {self.machine.unfinished}")
             self.take(policy(options))
         self.record(self.make.flow_completed(self.now))
-        trace = self.trace()
-        check_every_run(self, trace)
-        return trace
+        check_every_run(self.machine, self.facts, self.walks, self.ready_after)
+        return self.trace()
 
     def trace(self) -> Trace:
         verdict = self.machine.verdict
         assert verdict is not None
         starts = [fact for fact in self.facts if isinstance(fact, StepStarted) and fact.attempt == 1]
+        ends = [fact for fact in self.facts if isinstance(fact, CompensationCompleted)]
         return Trace(
             status=verdict.status,
             output=verdict.output,
             facts=self.facts,
-            ran=Counter(fact.step_id for fact in starts),
+            ran=Counter(fact.step_id for fact in starts if not fact.scope.endswith(UNDO)),
             runs=[(fact.step_id, fact.scope) for fact in starts],
             skips=self.skips,
             failures={(each.step_id, each.scope): each.handled for each in verdict.failures},
             codes={each.step_id: each.error.code for each in verdict.failures},
             errors={each.step_id: each.error for each in verdict.failures},
             cancelled=[fact.step_id for fact in self.facts if isinstance(fact, StepCancelled)],
+            undone=[(fact.step_id, fact.scope, fact.status.value) for fact in ends],
+            compensation=verdict.compensation,
             machine=self.machine,
         )
+
+
+def is_open(effect: EffectRecorded) -> bool:
+    """It may have taken place, and must not be done twice."""
+    return effect.effect is EffectClass.AT_MOST_ONCE and effect.status is EffectStatus.STARTED
 
 
 def named(outcome: Outcome, step_id: str) -> Outcome:
@@ -443,57 +638,3 @@ def run(
         if sim.machine.verdict is None:
             sim.cancel(hard=hard)
     return sim.finish(policy)
-
-
-# -- what holds of every run ------------------------------------------------------------------------
-
-
-def check_every_run(sim: Sim, trace: Trace) -> None:
-    machine = sim.machine
-    assert not machine.unfinished, f"left over: {machine.unfinished}"
-    assert not machine.ready
-    assert "JOIN_STARVED" not in trace.codes.values(), trace.errors
-    for walk in sim.walks:
-        assert walk.busy == 0, f"scope {walk.root.scope} ended while something was under way in it"
-        assert walk.open_tallies == 0, f"a step in {walk.root.scope} starved"
-    check_starts(trace.facts)
-    check_fold(sim)
-
-
-def check_starts(facts: Iterable[Fact]) -> None:
-    starts = Counter((f.step_id, f.scope, f.attempt) for f in facts if isinstance(f, StepStarted))
-    assert not [key for key, count in starts.items() if count > 1]
-    ends = Counter((f.step_id, f.scope) for f in facts if isinstance(f, StepCompleted | StepCancelled))
-    assert not [key for key, count in ends.items() if count > 1]
-
-
-def check_fold(sim: Sim) -> None:
-    stored: list[Any] = [decode_event(encode_event(fact)) for fact in sim.facts]
-    again = replay(sim.graph, stored)
-    assert again.verdict == sim.machine.verdict
-    assert picture(again) == picture(sim.machine)
-    assert state_at(sim.facts, len(sim.facts)) == again.state()
-    middle = len(stored) * 2 // 3
-    partial = replay(sim.graph, stored[:middle])
-    assert sorted((act.step_id, act.scope) for act in partial.ready) == sim.ready_after.get(middle, [])
-
-
-def picture(machine: Machine) -> dict[str, Any]:
-    """All that the machine knows, as plain data."""
-    return {
-        "status": machine.status,
-        "seq": machine.seq,
-        "state": machine.state(),
-        "frames": {
-            scope: (
-                dict(frame.edges),
-                dict(frame.passed),
-                {step: (act.phase, act.attempt, act.fired, act.error) for step, act in frame.acts.items()},
-                {
-                    region: (r.iterations, sorted(r.fired), r.died, r.backs)
-                    for region, r in frame.loops.items()
-                },
-            )
-            for scope, frame in machine.frames().items()
-        },
-    }

@@ -1,7 +1,8 @@
 """Flows for the machine in a line or two of text.
 
 `t -> a, b -> j; a.error -> h` is an edge from t to a and b, from a and b to j, and from a's error port to h. A
-step's options are words: a join mode, `always`, `allow`, `cancel` (its losers), `replies`, `max=3`, `tries=3`.
+step's options are words: a join mode, `always`, `allow`, `cancel` (its losers), `replies`, `max=3`, `tries=3`, `undo`
+(it can be undone) or `undo=3` (in so many tries).
 """
 
 from collections.abc import Mapping
@@ -68,8 +69,19 @@ def _step(step: str, ports: dict[str, None], words: str, body: GraphSpec | None)
         if key == "max":
             given["max_iterations"] = int(number)
         elif key == "tries":
-            given["retry"] = RetryPolicy(max_attempts=int(number), retry_on=("*",), jitter=0)
+            given["retry"] = tries(int(number))
+        elif key == "undo":
+            given["compensation"] = undoing(step, int(number or 1))
         else:
             given.update(_FLAGS[word])
     wired = (port for port in ports if port != ERROR_PORT)
     return StepSpec(id=step, ports=tuple(dict.fromkeys([DEFAULT_PORT, *wired])), body=body, **given)
+
+
+def tries(most: int) -> RetryPolicy:
+    return RetryPolicy(max_attempts=most, retry_on=("*",), jitter=0)
+
+
+def undoing(step: str, most: int = 1, **given: Any) -> GraphSpec:
+    """What undoes a step."""
+    return GraphSpec(steps=(StepSpec(id=step, retry=tries(most) if most > 1 else None, **given),), edges=())

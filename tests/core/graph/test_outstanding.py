@@ -14,6 +14,7 @@ from openrun.core.orders import Await, Cancel, CancelChild, Fail, Rerun, Resume,
 from openrun.core.outstanding import outstanding, standing, timers
 from openrun.core.types import OnItemError, RunStatus
 
+from .checks import check_starts
 from .generators import random_flow
 from .harness import (
     BEGIN,
@@ -23,7 +24,6 @@ from .harness import (
     Ticket,
     at_random,
     begin,
-    check_starts,
     children,
     each,
     fail,

@@ -92,3 +92,15 @@ async def test_numbers_go_on_growing_after_other_runs_were_removed(store: Store)
     await store.remove(["r2"])
     await accepted(store, told.goes_on(progress=(told.reports("2"),)))
     assert [row.data for row in await store.progress("r1", after=last.number)] == ["2"]
+
+
+async def test_reports_without_events_are_kept_if_the_run_is_held(store: Store) -> None:
+    await enlisted(store, "w1")
+    told = Told("r1")
+    await accepted(store, told.begins())
+    alone = told.says(progress=(told.reports("1"),))
+    await accepted(store, alone)
+    assert await reported(store) == ["1"]
+    await refused(store, replace(alone, fence=9))
+    assert await reported(store) == ["1"]
+    await accepted(store, told.goes_on())
