@@ -22,6 +22,7 @@ from openrun.cli.dlq import dlq
 from openrun.cli.effects import effects
 from openrun.cli.events import EventsOptions, events
 from openrun.cli.explain import ExplainOptions, explain
+from openrun.cli.forks import ForkOptions, RetryOptions, fork, retry
 from openrun.cli.graph import GraphOptions, graph
 from openrun.cli.house import (
     BackupOptions,
@@ -72,6 +73,8 @@ _COMMANDS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
     (DiffOptions, diff),
     (ShownRun, timeline),
     (ReplayOptions, replay),
+    (ForkOptions, fork),
+    (RetryOptions, retry),
     (DoctorOptions, doctor),
     (VerifyOptions, verify),
     (BackupOptions, backup),

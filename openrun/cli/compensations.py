@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -134,7 +134,7 @@ def _said(row: CompensationRow, redactor: Redactor) -> str:
     return clean(f"{row.resolution} by {row.by or 'somebody'}{note}", 400)
 
 
-def _settle(options: OneCompensation, resolution: str, note: str | None) -> None:
+def _settle(options: OneCompensation, resolution: Literal["resolved", "ignored"], note: str | None) -> None:
     by = named(options.by)
 
     async def settle(app: App) -> CompensationRow:

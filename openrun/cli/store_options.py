@@ -12,7 +12,10 @@ from openrun.app import App
 from openrun.cli.modules import catalog_with
 from openrun.cli.options import AsJson
 from openrun.cli.refusal import ExitCode, Refusal
+from openrun.cli.wording import repeat_in_words
+from openrun.core.fork import NoSuchActivation
 from openrun.core.near import did_you_mean
+from openrun.core.patch import PatchTestFailed
 from openrun.runtime.errors import (
     EffectSettled,
     InvalidAnswer,
@@ -26,6 +29,7 @@ from openrun.runtime.errors import (
     UnknownWait,
     WaitOver,
 )
+from openrun.runtime.forking import ForkConflict, NothingToFork, NotRetryable, WouldRepeat
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
@@ -38,8 +42,14 @@ _ELSEWHERE = (":memory:", "postgres://", "postgresql://")
 _SQLITE = "sqlite:///"
 _LATEST = 50
 _SHOWN = 5
-_UNKNOWN = (UnknownRun, UnknownFlow, UnknownWait, UnknownEffect, UnknownCompensation)
-_CONFLICTS = (RunEnded, KeyConflict, WaitOver, EffectSettled, NotAllowed)
+_UNKNOWN = (
+    *(UnknownRun, UnknownFlow, UnknownWait, UnknownEffect, UnknownCompensation),
+    *(NothingToFork, NoSuchActivation),
+)
+_CONFLICTS = (
+    *(RunEnded, KeyConflict, WaitOver, EffectSettled, NotAllowed),
+    *(NotRetryable, ForkConflict, PatchTestFailed),
+)
 
 StorePlace = Annotated[
     str,
@@ -113,6 +123,13 @@ def in_store(
         message = str(error.args[0]).partition("\n")[0]
         details = [f"{pointer or '/'}: {what}" for pointer, what in error.faults]
         raise Refusal(message, details=details) from None
+    except WouldRepeat as error:
+        raise Refusal(
+            "this would do again what has been done outside:",
+            code=ExitCode.CONFLICT,
+            details=[repeat_in_words(each) for each in error.repeats],
+            hint="--dry-run shows all of the plan; --repeat-effects does it again",
+        ) from None
     except _UNKNOWN as error:
         raise Refusal(str(error), code=ExitCode.NOT_FOUND) from None
     except _CONFLICTS as error:

@@ -32,6 +32,7 @@ from openrun.core.events import (
     StepWaiting,
     TimerFired,
 )
+from openrun.core.fork import Repeat
 from openrun.core.results import (
     StepRunResult,
     Wait,
@@ -163,6 +164,12 @@ def effect_in_words(event: EffectRecorded) -> str | None:
     if event.effect is EffectClass.PURE:
         return None
     return f"effect {clean(event.name, 60)} {event.status.value} {error_in_words(event.error)}".rstrip()
+
+
+def repeat_in_words(repeat: Repeat) -> str:
+    """What would be done again, and what is known of it."""
+    place = clean(repeat.step_id, 60) + ("" if repeat.scope == "/" else f" in {clean(repeat.scope, 60)}")
+    return place + ("" if repeat.effect is None else f": {clean(repeat.effect, 60)}") + f" ({repeat.status})"
 
 
 def skip_in_words(reason: SkipReason) -> str:

@@ -22,6 +22,10 @@ class EffectStatus(StrEnum):
     """It was looked into: it did not take place."""
 
 
+IN_DOUBT = frozenset({EffectStatus.STARTED, EffectStatus.UNKNOWN})
+"""Nobody can tell, once whoever made the call is gone."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What looking an effect up by its key came to."""
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from openrun.core.effects import EffectStatus
+from openrun.core.effects import IN_DOUBT, EffectStatus
 from openrun.core.strict_json import plain
 from openrun.core.types import Json
 from openrun.runtime.errors import EffectSettled, UnknownCompensation, UnknownEffect
@@ -15,8 +15,6 @@ from openrun.store.rows import CompensationRow, EffectFilter, EffectRow
 
 Tell = Callable[[str, MessageKind, dict[str, Any]], Awaitable[None]]
 """Posts a message to a run; raises `UnknownRun` and `RunEnded`."""
-
-_OPEN = frozenset({EffectStatus.STARTED.value, EffectStatus.UNKNOWN.value})
 
 
 class Ledger:
@@ -49,7 +47,7 @@ class Ledger:
         Raises `UnknownEffect`, `EffectSettled`, `RunEnded`.
         """
         row = await self.get(key)
-        if row.status not in _OPEN:
+        if row.status not in IN_DOUBT:
             raise EffectSettled(f"effect {row.key} is {row.status}; only one that is unknown can be resolved")
         body = {
             "step_id": row.step_id,

@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from openrun.core.asks import Answer
-from openrun.core.effects import EffectStatus
+from openrun.core.effects import IN_DOUBT, EffectStatus
 from openrun.core.events import Fact
 from openrun.core.facts import CancelRequest, Facts, Known, again
 from openrun.core.frame import Activation, Phase
@@ -137,7 +137,7 @@ class Steering:
 
     def _settle_effect(self, act: Activation, key: str, said: Settlement) -> None:
         known = next((each for each in act.effects.values() if each.key == key), None)
-        if known is None or known.status not in (EffectStatus.STARTED, EffectStatus.UNKNOWN):
+        if known is None or known.status not in IN_DOUBT:
             return
         status = EffectStatus.COMMITTED if said.committed else EffectStatus.ABSENT
         value = said.output if said.committed else None
