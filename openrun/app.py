@@ -8,10 +8,11 @@ from typing import Any, Self
 
 from openrun.core.errors import OpenRunError
 from openrun.core.events import Fact, FlowStarted, Shown, decode_fact
-from openrun.core.fork import ForkPlan
+from openrun.core.fork import ForkPlan, NoSuchActivation
 from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.near import did_you_mean
 from openrun.core.past import Replayer
+from openrun.core.patch import PatchError
 from openrun.core.strict_json import canonical
 from openrun.core.types import FINAL, Json, RunStatus
 from openrun.definition.program import Program
@@ -30,10 +31,11 @@ from openrun.runtime.errors import (
     UnknownEffect,
     UnknownFlow,
     UnknownRun,
+    UnknownVersion,
     UnknownWait,
     WaitOver,
 )
-from openrun.runtime.forking import Forked, Forking
+from openrun.runtime.forking import Forked, Forking, NotRetryable, WouldRepeat
 from openrun.runtime.held import HeldRun, Left
 from openrun.runtime.ids import NewRunId, uuid7
 from openrun.runtime.journal import Journal
@@ -64,16 +66,23 @@ __all__ = [
     "App",
     "DurableRun",
     "EffectSettled",
+    "ForkPlan",
+    "Forked",
     "InvalidAnswer",
     "KeyConflict",
+    "NoSuchActivation",
     "NotAllowed",
+    "NotRetryable",
+    "PatchError",
     "RunEnded",
     "UnknownCompensation",
     "UnknownEffect",
     "UnknownFlow",
     "UnknownRun",
+    "UnknownVersion",
     "UnknownWait",
     "WaitOver",
+    "WouldRepeat",
 ]
 
 _DEDUPE_HOURS = 24
@@ -132,7 +141,9 @@ class App:
         self.journal: Journal
         self._forking = Forking(self.store, self.library, self.clock, new_run_id, self._write)
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
-        self.waits = Waits(self.store, new_run_id, self.clock.now, self._hint)
+        self.waits = Waits(
+            self.store, new_run_id, self.clock.now, hint=self._hint, masked=self._around.masked
+        )
         """What runs wait to be told: listing it, signals, answers, approvals."""
         self.ledger = Ledger(self.store, self._tell)
         """Calls to the outside, and the undoing of steps."""
@@ -223,7 +234,7 @@ class App:
 
         `patch` (JSON Patch, RFC 6902) changes the state as it was right before the step; `version` is another of the
         flow's (a hash, or "latest"). The plan of what comes back says what is kept, and why the rest runs again.
-        Raises `UnknownRun`, `WouldRepeat` when something done outside would be done again (unless told to
+        Raises `UnknownRun`, `UnknownVersion`, `WouldRepeat` when something done outside would be done again (unless told to
         `repeat_effects`), `NoSuchActivation`, `PatchError`, and `KeyConflict` for a `key` that was used otherwise.
         """
         forked = await self._forking.fork(

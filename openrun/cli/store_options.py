@@ -26,10 +26,11 @@ from openrun.runtime.errors import (
     UnknownEffect,
     UnknownFlow,
     UnknownRun,
+    UnknownVersion,
     UnknownWait,
     WaitOver,
 )
-from openrun.runtime.forking import ForkConflict, NothingToFork, NotRetryable, WouldRepeat
+from openrun.runtime.forking import NotRetryable, WouldRepeat
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
@@ -44,11 +45,11 @@ _LATEST = 50
 _SHOWN = 5
 _UNKNOWN = (
     *(UnknownRun, UnknownFlow, UnknownWait, UnknownEffect, UnknownCompensation),
-    *(NothingToFork, NoSuchActivation),
+    *(UnknownVersion, NoSuchActivation),
 )
 _CONFLICTS = (
     *(RunEnded, KeyConflict, WaitOver, EffectSettled, NotAllowed),
-    *(NotRetryable, ForkConflict, PatchTestFailed),
+    *(NotRetryable, PatchTestFailed),
 )
 
 StorePlace = Annotated[

@@ -69,8 +69,10 @@ class Effects:
         """
         failed = outcome.error if isinstance(outcome, StepRunResult) else None
         acting = self.flush(act, completes=isinstance(outcome, StepRunResult) and failed is None)
-        if acting is not None and (acting.doubt is not None or isinstance(outcome, Asking)):
-            return acting.outcome()
+        told = None if acting is None else acting.outcome()
+        if told is not None:
+            # Also of a step that caught what was to take it out, and came back with something.
+            return told
         open_key = _open_key(act)
         unknown = outcome is None or (failed is not None and is_unknown(failed))
         return InDoubt(key=open_key) if open_key is not None or (unknown and is_once(plan)) else None

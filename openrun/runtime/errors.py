@@ -13,6 +13,10 @@ class UnknownFlow(OpenRunError, LookupError):
     """The store has no such flow."""
 
 
+class UnknownVersion(OpenRunError, LookupError):
+    """The flow has no such version, or several begin so."""
+
+
 class KeyConflict(OpenRunError):
     """Under this key something else was asked for before."""
 

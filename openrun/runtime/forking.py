@@ -15,6 +15,7 @@ from openrun.definition.program import Program
 from openrun.definition.reads import reads
 from openrun.runtime.births import birth_of, forked
 from openrun.runtime.clock import Clock
+from openrun.runtime.errors import KeyConflict, UnknownRun, UnknownVersion
 from openrun.runtime.ids import NewRunId
 from openrun.runtime.library import Library
 from openrun.store.base import Store
@@ -28,16 +29,8 @@ _VERSIONS_OF = 1_000
 """Runs whose versions a prefix may name."""
 
 
-class NothingToFork(OpenRunError, LookupError):
-    """The store has no such run, or its flow has no such version."""
-
-
 class NotRetryable(OpenRunError):
     """The run has not ended, or has ended well."""
-
-
-class ForkConflict(OpenRunError):
-    """A run was forked under this key before, in another way."""
 
 
 class WouldRepeat(OpenRunError):
@@ -89,7 +82,7 @@ class Forking:
         """How a fork would begin; without a `step`, a retry of what did not succeed.
 
         `patch` (RFC 6902) changes the state as it was right before the step started. `version` is one of the flow's (a hash, at least 8 digits of it, or "latest") in place of the run's own.
-        Raises `NothingToFork`, `NotRetryable`, `MissingCode`, `NoSuchActivation`, `PatchError` and its kind, and
+        Raises `UnknownRun`, `UnknownVersion`, `NotRetryable`, `MissingCode`, `NoSuchActivation`, `PatchError` and its kind, and
         `PermanentError` for a key of the engine's that the patch would set.
         """
         wish = Wish(step=step, scope=scope, patch=patch, by=by, comment=comment)
@@ -136,7 +129,7 @@ class Forking:
         """Make a fork; when this returns, the new run exists, and is due.
 
         With a `key`, the same key and the same wish give the same run for 24 hours. Raises what `plan` raises,
-        `WouldRepeat` unless told to `repeat_effects`, and `ForkConflict`.
+        `WouldRepeat` unless told to `repeat_effects`, and `KeyConflict`.
         """
         wish = Wish(step=step, scope=scope, patch=patch, by=by, comment=comment)
         plan = await self._plan(run_id, wish, version)
@@ -157,7 +150,7 @@ class Forking:
             case Duplicate(run_id=known, same_payload=True):
                 return Forked(run_id=known, plan=plan, replayed=True)
             case Duplicate(run_id=known):
-                raise ForkConflict(f"run {known} was forked from {run_id} under this key, in another way")
+                raise KeyConflict(f"run {known} was forked from {run_id} under this key, in another way")
             case stale:
                 raise OpenRunError(f"run {run_id} could not be forked: {stale}")
 
@@ -187,7 +180,7 @@ class Forking:
     async def _facts(self, run_id: str) -> list[Fact]:
         rows = await self._store.events(run_id)
         if not rows:
-            raise NothingToFork(f"the store has no run {run_id!r}")
+            raise UnknownRun(f"the store has no run {run_id!r}")
         return [decode_fact(row.body) for row in rows]
 
     async def _version(self, begun: FlowStarted, old: Program, wanted: str | None) -> Program:
@@ -205,7 +198,7 @@ class Forking:
         )
         found = sorted(each for each in known if each.startswith(wanted))
         if len(wanted) < _SHORTEST_PREFIX or len(found) != 1:
-            raise NothingToFork(_no_version(flow_id, wanted, known))
+            raise UnknownVersion(_no_version(flow_id, wanted, known))
         return await self._library.program(flow_id, found[0])
 
     def _dedupe(self, run_id: str, wish: Wish, version: str | None, key: str) -> Dedupe:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -45,9 +46,12 @@ class Waits:
         store: Store,
         new_key: Callable[[], str],
         now: Callable[[], datetime],
+        *,
         hint: Callable[[], None],
+        masked: Callable[[Any], Any] | None,
     ) -> None:
-        """`hint` is called when a run may have something to hear."""
+        """`hint` is called when a run may have something to hear; `masked` takes secrets out of what is told."""
+        self._masked = masked or (lambda told: told)
         self._now = now
         self._store = store
         self._new_key = new_key
@@ -182,7 +186,7 @@ class Waits:
     async def _tell(
         self, run_id: str, kind: MessageKind, place: str, answer: Answer, wait_id: str | None = None
     ) -> Told:
-        body = msgspec.to_builtins(answer)
+        body = self._masked(msgspec.to_builtins(answer))
         (posted,) = await self._store.post([Message(run_id=run_id, kind=kind, key=_short(place), body=body)])
         _check_posted(run_id, posted)
         self._hint()

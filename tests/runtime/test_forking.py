@@ -13,11 +13,10 @@ from openrun.core.events import FlowForked
 from openrun.core.fork import NoSuchActivation
 from openrun.core.patch import PatchTestFailed
 from openrun.core.types import RunStatus
+from openrun.runtime.errors import KeyConflict, UnknownRun, UnknownVersion
 from openrun.runtime.forking import (
-    ForkConflict,
     Forked,
     Forking,
-    NothingToFork,
     NotRetryable,
     WouldRepeat,
 )
@@ -234,7 +233,7 @@ async def test_a_restart_on_a_new_revision_keeps_outputs(app: App) -> None:
     assert reasons["b"] == "its definition has changed in the new version"
     assert (await forking(app).plan(old, version=version)).version == version
     for unknown in ("abc", version[:7], "0" * 12):
-        with pytest.raises(NothingToFork, match="no one version"):
+        with pytest.raises(UnknownVersion, match="no one version"):
             await forking(app).plan(old, version=unknown)
 
 
@@ -258,7 +257,7 @@ async def test_the_same_key_gives_the_same_fork(app: App) -> None:
     first = await forking(app).fork(old, step="a", key="k")
     again = await forking(app).fork(old, step="a", key="k")
     assert (again.run_id, first.replayed, again.replayed) == (first.run_id, False, True)
-    with pytest.raises(ForkConflict, match=first.run_id):
+    with pytest.raises(KeyConflict, match=first.run_id):
         await forking(app).fork(old, step="b", key="k")
 
 
@@ -278,7 +277,7 @@ async def _waits(app: App, run_id: str) -> bool:
 
 
 async def test_an_unknown_run_or_step_is_named(app: App) -> None:
-    with pytest.raises(NothingToFork, match="nobody"):
+    with pytest.raises(UnknownRun, match="nobody"):
         await forking(app).plan("nobody")
     old = await ended(app, chain("short", think(id="first")))
     with pytest.raises(NoSuchActivation, match="did you mean 'first'"):
