@@ -98,7 +98,9 @@ class Conclusion:
 
     def _asked(self, act: Activation, asking: Asking) -> Fact:
         facts, now = self._run.facts, self._run.now
-        return facts.cancelled(act, now) if act.cancelling else facts.interrupted(act, asking.asks, now)
+        if act.cancelling:
+            return facts.cancelled(act, now)
+        return facts.interrupted(act, self.masked(asking.asks), now)
 
     def _prepared(self, act: Activation, outcome: Outcome) -> Outcome:
         """Children get their run ids, and asks theirs, before the wait for them is recorded."""
