@@ -158,21 +158,24 @@ class Board:
 
     def apply(self, event: Shown) -> None:
         self._events += 1
-        if isinstance(event, StepEvent):
-            if _UNDOING in event.scope:
-                # A step that undoes another has that one's id, and is told of in its row.
-                return
+        match event:
+            case StepEvent():
+                self._of_step(event)
+            case SignalReceived() | TimerFired():
+                self._wake(event)
+            case FlowStarted():
+                self.run_id, self.started = event.run_id, event.timestamp
+            case FlowCancelRequested():
+                self.cancel_reason = event.reason
+            case FlowCompleted():
+                self.ended = event
+
+    def _of_step(self, event: StepEvent) -> None:
+        if _UNDOING not in event.scope:
+            # What undoes a step has that one's id, and is told of in its row.
             row = self.rows.setdefault(event.step_id, Row(event.step_id))
             row.touched = self._events
             _tell(row, event)
-        elif isinstance(event, SignalReceived | TimerFired):
-            self._wake(event)
-        elif isinstance(event, FlowStarted):
-            self.run_id, self.started = event.run_id, event.timestamp
-        elif isinstance(event, FlowCancelRequested):
-            self.cancel_reason = event.reason
-        elif isinstance(event, FlowCompleted):
-            self.ended = event
 
     def _wake(self, event: SignalReceived | TimerFired) -> None:
         """A step goes on with what it has been told, or because its time has come."""

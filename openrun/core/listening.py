@@ -23,12 +23,12 @@ _ONE_ANSWER = frozenset({AskKind.SIGNAL, AskKind.EVENT, AskKind.INPUT})
 class Listening:
     """The asks of one run. `changes` are those opened and ended since somebody last took them."""
 
-    __slots__ = ("_arrivals", "_kept", "_named", "_of", "_open", "_orders", "_returns", "changes")
+    __slots__ = ("_arrivals", "_kept", "_named", "_of", "_orders", "_returns", "asks", "changes")
 
     def __init__(self, orders: list[Order]) -> None:
         self._orders = orders
         self.changes: list[AskChange] = []
-        self._open: dict[str, tuple[Activation, AskChange]] = {}
+        self.asks: dict[str, tuple[Activation, AskChange]] = {}
         self._of: dict[Activation, dict[str, None]] = {}
         self._named: dict[str, dict[str, None]] = {}
         self._kept: dict[str, deque[tuple[int, Answer]]] = {}
@@ -38,20 +38,17 @@ class Listening:
 
     def open(self, ask: str) -> Ask | None:
         """The ask of this id, if it still waits."""
-        found = self._open.get(ask)
+        found = self.asks.get(ask)
         return None if found is None else found[1].ask
 
     def listener(self, ask: str) -> Activation | None:
         """Who waits for the answer to this ask."""
-        found = self._open.get(ask)
+        found = self.asks.get(ask)
         return None if found is None else found[0]
 
     def first(self, signal: str) -> str | None:
         """The ask that has waited longest for a signal of this name."""
         return next(iter(self._named.get(signal, ())), None)
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
 
     def wait(self, act: Activation, wait: WaitForAnswers, now: datetime) -> None:
         """A step waits; it is woken at once if there are answers that it has not been woken for."""
@@ -63,7 +60,7 @@ class Listening:
         act.interrupted = True
         self._begin_all(act, wait.asks, now)
         act.heard = len(act.answers)
-        if any(ask.id not in self._open for ask in wait.asks):
+        if any(ask.id not in self.asks for ask in wait.asks):
             self._resume(act)
 
     def _begin_all(self, act: Activation, asks: Sequence[Ask], now: datetime) -> None:
@@ -74,7 +71,7 @@ class Listening:
         answered = {each.ask for each in act.answers}
         for ask in asks:
             over = ask.id in act.expired or (ask.kind in _ONE_ANSWER and ask.id in answered)
-            if ask.id not in self._open and not over:
+            if ask.id not in self.asks and not over:
                 self._begin(act, ask, now)
         self._hear_early(act, now)
 
@@ -91,7 +88,7 @@ class Listening:
 
     def expire(self, act: Activation, now: datetime) -> None:
         """The instant that an activation waited for has come: the time of some of its asks may be up."""
-        mine = [self._open[each][1].ask for each in self._of.get(act, ())]
+        mine = [self.asks[each][1].ask for each in self._of.get(act, ())]
         late = [each.id for each in mine if each.until is not None and each.until <= now]
         if act.interrupted:
             for ask in late:
@@ -115,14 +112,14 @@ class Listening:
         """A signal that came while its step was on its way already is for the next who waits, or is kept in front."""
         ask = self.first(answer.name)
         if ask is not None:
-            self.hear(self._open[ask][0], replace(answer, ask=ask), now)
+            self.hear(self.asks[ask][0], replace(answer, ask=ask), now)
         else:
             self._returns -= 1
             self._kept.setdefault(answer.name, deque()).appendleft((self._returns, replace(answer, ask="")))
 
     def _note(self, act: Activation, answer: Answer, now: datetime) -> None:
         act.answers = (*act.answers, answer)
-        if self._open[answer.ask][1].ask.kind in _ONE_ANSWER:
+        if self.asks[answer.ask][1].ask.kind in _ONE_ANSWER:
             self._end(answer.ask, now, "answered")
 
     def _wake(self, act: Activation) -> None:
@@ -140,14 +137,14 @@ class Listening:
 
     def _begin(self, act: Activation, ask: Ask, now: datetime) -> None:
         change = AskChange(ask=ask, step_id=act.step_id, scope=act.scope, opened_at=now)
-        self._open[ask.id] = act, change
+        self.asks[ask.id] = act, change
         self._of.setdefault(act, {})[ask.id] = None
         if ask.kind is AskKind.SIGNAL:
             self._named.setdefault(ask.name, {})[ask.id] = None
         self.changes.append(change)
 
     def _end(self, ask: str, now: datetime, outcome: str) -> None:
-        act, change = self._open.pop(ask)
+        act, change = self.asks.pop(ask)
         _drop(self._of, act, ask)
         if change.ask.kind is AskKind.SIGNAL:
             _drop(self._named, change.ask.name, ask)
@@ -157,7 +154,7 @@ class Listening:
         """Of the signals that came before, the step that begins to wait hears the first that it waits for."""
         if not self._kept or act.heard < len(act.answers):
             return
-        asks = [self._open[each][1].ask for each in self._of.get(act, ())]
+        asks = [self.asks[each][1].ask for each in self._of.get(act, ())]
         early = [
             (self._kept[ask.name][0], ask)
             for ask in asks

@@ -67,7 +67,7 @@ class Machine:
     """Folds the facts of one run; with `keep_items` the frames of ended items stay, for explaining."""
 
     __slots__ = (
-        "_aborted", "_fans", "_halts", "_over", "_pen", "_root", "_router", "_verdict", "cancel_reason", "cancelled",
+        "_aborted", "_fans", "_halts", "_live", "_over", "_pen", "_root", "_router", "_verdict", "cancel_reason", "cancelled",
         "flow_id", "graph", "listening", "orders", "paused", "ready", "review", "roots", "run_id", "seq",
         "skipped", "status", "stop_error", "undo", "verdict",
     )  # fmt: skip
@@ -101,6 +101,7 @@ class Machine:
         self._aborted: StepRunResult | None = None
         self.undo = Undo(self._router, self._halts, self.orders)
         self._pen = Pen(self.undo)
+        self._live = self._pen.live
         self._verdict: RunVerdict | None = None
         """How the run ends once what it did is undone."""
 
@@ -119,7 +120,7 @@ class Machine:
     def view(self, act: Activation, extra: Mapping[str, Json] | None = None) -> StateView:
         """The state as this activation reads it."""
         roots = self.roots if not extra else {**self.roots, **extra}
-        done = self.undo.undone_by(act)
+        done = None if self.undo.walk is None else self.undo.undone_by(act)
         return (
             StateView(act.frame, act.snapshot, roots)
             if done is None
@@ -203,7 +204,7 @@ class Machine:
         if act.phase is Phase.READY:
             self.ready.pop(act, None)
             act.snapshot = event.seq
-            self._pen.begin(act)
+            self._live[act] = None
         elif act.phase is not Phase.SCHEDULED:
             raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} starts twice")
         act.phase = Phase.LIVE
@@ -463,8 +464,8 @@ class Machine:
         if act.phase in (Phase.DONE, Phase.CANCELLED):
             raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} ends twice")
         act.seq = event.seq
-        self._pen.end(act)
-        if act.answers or self.listening:
+        self._live.pop(act, None)
+        if act.answers or self.listening.asks:
             self.listening.end(act, event)
         return act
 

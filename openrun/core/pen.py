@@ -13,18 +13,12 @@ from openrun.core.undo import Undo
 class Pen:
     """Writes for one run. Its readers are the activations under way, and what may be undone later."""
 
-    __slots__ = ("_live", "_undo")
+    __slots__ = ("_undo", "live")
 
     def __init__(self, undo: Undo) -> None:
-        self._live: dict[Activation, None] = {}
+        self.live: dict[Activation, None] = {}
+        """Activations under way, by the order of their snapshots."""
         self._undo = undo
-
-    def begin(self, act: Activation) -> None:
-        """From now on this activation reads, as of its snapshot."""
-        self._live[act] = None
-
-    def end(self, act: Activation) -> None:
-        self._live.pop(act, None)
 
     def write(self, act: Activation, patch: Mapping[str, Json], output: Json, seq: int) -> None:
         """What an activation set, and its output: in its own scope, and up to the root of its walk."""
@@ -46,7 +40,7 @@ class Pen:
             root.outputs.write(step, output, event.seq, self._readers)
 
     def _readers(self) -> tuple[int, int]:
-        live = self._live
+        live = self.live
         now = (next(iter(live)).snapshot, next(reversed(live)).snapshot) if live else nobody()
         later = self._undo.readers()
         return now if later is None else (min(now[0], later[0]), max(now[1], later[1]))

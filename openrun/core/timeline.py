@@ -9,9 +9,10 @@
 Instants are RFC 3339 text in UTC, durations milliseconds to the microsecond; what has not come yet is null, as
 is the start of an activation that ended without ever starting. Activations are in the order of their starts,
 events in that of the journal. `outcome` is "succeeded", "failed", "cancelled" or, under way, null; an attempt
-includes the waits of its step. `kind` is that of the recorded wait ("until", "items", "children"), or "retry"
-or "review"; `due` is when it was to end, where that was known. Events tell what happened, and leave inputs,
-outputs and patches to the journal.
+includes the waits of its step. `kind` is that of the recorded wait ("until", "items", "children", "answers"), or
+"interrupt", "retry" or "review"; `due` is when it was to end, where that was known. A wait for what had come
+already ends with the next fact of its step. Events tell what happened, and leave inputs, outputs, patches, answers
+and the values of effects to the journal.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,8 @@ import msgspec
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import (
+    CompensationCompleted,
+    CompensationStarted,
     Fact,
     FlowCancelRequested,
     FlowCompleted,
@@ -30,23 +33,27 @@ from openrun.core.events import (
     FlowStarted,
     ReviewRequested,
     ReviewResolved,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
     StepEvent,
+    StepInterrupted,
     StepScheduled,
     StepStarted,
     StepWaiting,
     TimerFired,
     activation_id,
 )
-from openrun.core.results import WaitUntil
+from openrun.core.results import WaitForAnswers, WaitUntil
 from openrun.core.types import Json, RunStatus, StepRunStatus
 
 _TOLD = (
-    "trigger", "parent_run_id", "attempt", "index", "child_run_id", "status", "reason", "hard", "committed",
-    "not_before", "error",
+    "trigger", "parent_run_id", "attempt", "index", "child_run_id", "name", "status", "reason", "hard", "committed",
+    "not_before", "error", "compensation", "origin", "at",
 )  # fmt: skip
 """What an event of the timeline tells, of the fields that its fact has."""
+
+_INTERRUPT = "interrupt"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,9 +105,13 @@ class Track:
                 self.attempts.append(Attempt(number=fact.attempt, started_at=now))
             case TimerFired() | ReviewResolved():
                 self._move("running", now)
+            case SignalReceived() if self.status == "waiting":
+                self._move("running", now)
             case StepWaiting():
-                due = fact.wait.until if isinstance(fact.wait, WaitUntil) else None
+                due = fact.wait.until if isinstance(fact.wait, WaitUntil | WaitForAnswers) else None
                 self._wait("waiting", WaitSpan(kind=_kind(fact), since=now, due=due))
+            case StepInterrupted():
+                self._wait("waiting", WaitSpan(kind=_INTERRUPT, since=now, due=fact.until))
             case ReviewRequested():
                 self._wait("review", WaitSpan(kind="review", since=now))
             case StepScheduled():
@@ -142,7 +153,12 @@ def tracks(facts: Iterable[Fact]) -> list[Track]:
     found: dict[tuple[str, str], Track] = {}
     for fact in facts:
         match fact:
-            case StepEvent() | TimerFired(step_id=str()) | ReviewRequested(step_id=str()):
+            case (
+                StepEvent()
+                | TimerFired(step_id=str())
+                | SignalReceived(step_id=str())
+                | ReviewRequested(step_id=str())
+            ):
                 step_id = fact.step_id
                 assert step_id is not None
                 track = found.get((step_id, fact.scope))
@@ -180,10 +196,13 @@ def timeline(facts: Sequence[Fact]) -> dict[str, Json]:
 def _status(facts: Sequence[Fact], course: Iterable[Track]) -> RunStatus:
     """Where the run stands, as far as facts tell: what is due but has not started is none of them."""
     holds: set[RunStatus] = set()
+    active = RunStatus.RUNNING
     for fact in facts:
         match fact:
             case FlowCompleted():
                 return fact.status
+            case CompensationStarted() | CompensationCompleted():
+                active = RunStatus.COMPENSATING
             case FlowPaused():
                 holds.add(RunStatus.PAUSED)
             case ReviewRequested(step_id=None):
@@ -196,7 +215,7 @@ def _status(facts: Sequence[Fact], course: Iterable[Track]) -> RunStatus:
         return RunStatus.PENDING
     open_ones = {track.status for track in course if track.ended_at is None}
     if not open_ones or "running" in open_ones:
-        return RunStatus.RUNNING
+        return active
     return RunStatus.NEEDS_REVIEW if "review" in open_ones else RunStatus.WAITING
 
 
@@ -249,6 +268,10 @@ def _event(fact: Fact) -> dict[str, Json]:
                 told["ports"] = list(fact.result.ports)
         case StepWaiting():
             told["wait"] = _kind(fact)
+        case StepInterrupted():
+            told["wait"] = _INTERRUPT
+        case SignalReceived():
+            told.update(name=fact.answer.name, decision=fact.answer.decision.value)
     return told
 
 

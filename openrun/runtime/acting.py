@@ -43,6 +43,8 @@ class Host(Protocol):
     @property
     def machine(self) -> Machine: ...
 
+    def plan(self, act: Activation) -> StepPlan: ...
+
     def post(self, act: Callable[[], None]) -> None:
         """Do this at the next turn."""
 

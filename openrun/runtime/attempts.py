@@ -125,7 +125,10 @@ class Attempts:
         """The body of a step's own task; whatever happens in it, the driver hears of its end."""
         attempted: Attempted | None = None
         try:
-            attempted = await self._worked(act, plan, work)
+            if plan.takes_context:
+                attempted = await self._worked(act, plan, work)
+            else:
+                attempted = await work(plan, act, self._view(act), self._new_context)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling() == 0:
@@ -141,7 +144,7 @@ class Attempts:
             self._clock.release()
 
     async def _worked(self, act: Activation, plan: StepPlan, work: Work) -> Attempted:
-        """What the step's work came to, once all that it began has ended."""
+        """What the work of a step that may act and ask came to, once all that it began has ended."""
         try:
             attempted = await work(plan, act, self._view(act), self._new_context)
         except BaseException as error:
@@ -149,8 +152,7 @@ class Attempts:
                 raise
             # Why it left off is known to whoever unwound it.
             attempted = Asking(asks=()), {}
-        if plan.takes_context:
-            await self._settled(act)
+        await self._settled(act)
         return attempted
 
     def _never_entered(self, act: Activation, task: asyncio.Task[None]) -> None:

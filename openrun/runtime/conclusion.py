@@ -44,7 +44,7 @@ class Concluding(Protocol):
 class Conclusion:
     """How the steps of one run end, or go on waiting."""
 
-    __slots__ = ("_around", "_durable", "_prepare", "_run")
+    __slots__ = ("_around", "_clean", "_durable", "_prepare", "_run")
 
     def __init__(
         self,
@@ -56,13 +56,18 @@ class Conclusion:
     ) -> None:
         """`prepare` gives children their run ids; a run that is not `durable` has nobody who could look into it."""
         self._durable = durable
+        self._clean = around.masked is None
         self._run = run
         self._around = around
         self._prepare = prepare
 
     def record(self, act: Activation, attempted: Attempted) -> None:
         """Record it, and what follows from it by time."""
-        run, outcome = self._run, self.masked(attempted[0])
+        run, outcome = self._run, attempted[0]
+        if self._clean and type(outcome) is StepRunResult and outcome.error is None:
+            run.record(run.facts.concluded(act, outcome, attempted[1], run.now))
+            return
+        outcome = self.masked(outcome)
         match outcome:
             case InDoubt():
                 self._doubt(act, outcome)

@@ -214,7 +214,7 @@ class Driver:
             self._turn_soon()
             return False
         act = next(iter(ready))
-        plan = self._plan(act)
+        plan = self.plan(act)
         self._began(act)
         if plan.inline:
             self._here += 1
@@ -291,8 +291,9 @@ class Driver:
             step.send(None)
         except StopIteration as end:
             self.now = self._clock.now()
-            self._attempts.contexts.pop(act, None)
-            self._effects.flush(act, completes=True)
+            if plan.takes_context:
+                self._attempts.contexts.pop(act, None)
+                self._effects.flush(act, completes=True)
             self.conclude(act, end.value)
         else:
             step.close()
@@ -331,7 +332,8 @@ class Driver:
             return
         if self._durable:
             self._log.ended()
-        told = self._effects.ended(act, self._plan(act), None if isinstance(judged, Gone) else judged[0])
+        outcome = None if isinstance(judged, Gone) else judged[0]
+        told = self._effects.ended(act, outcome) if self._effects.concern(act) else None
         if told is not None:
             self.conclude(act, (told, {}))
         elif isinstance(judged, Gone):
@@ -339,14 +341,14 @@ class Driver:
         else:
             self.conclude(act, judged)
 
-    def _plan(self, act: Activation) -> StepPlan:
+    def plan(self, act: Activation) -> StepPlan:
         return self._program.plans[act.frame.walk.graph][act.step]
 
     def _view(self, act: Activation) -> StateView:
         return self.machine.view(act, self._around.secret_roots)
 
     def _context(self, act: Activation) -> StepContext:
-        acting = self._effects.of(act, self._plan(act))
+        acting = self._effects.of(act, self.plan(act))
         context = acting.context = StepContext(
             run_id=self.machine.run_id,
             flow_id=self.machine.flow_id,
@@ -409,7 +411,7 @@ class Driver:
             case _ if order.act.cancelling or order.act.phase in (Phase.DONE, Phase.CANCELLED):
                 """It was held back by a pause, and is not wanted any more."""
             case Resume(act):
-                self._launch(act, self._plan(act), run_step if act.interrupted else resume_step)
+                self._launch(act, self.plan(act), run_step if act.interrupted else resume_step)
             case Rerun(act):
                 self._rerun(act)
             case Again(act):
@@ -420,23 +422,23 @@ class Driver:
                 assert_never(order)
 
     def _rerun(self, act: Activation) -> None:
-        lost = lost_outcome(act, self._plan(act), is_new=False)
+        lost = lost_outcome(act, self.plan(act), is_new=False)
         # An effect that is open alone is looked into by the step itself, when it comes to it.
-        if lost is not None and is_once(self._plan(act)):
+        if lost is not None and is_once(self.plan(act)):
             self.conclude(act, (lost, {}))
         else:
             self._again(act)
 
     def _again(self, act: Activation) -> None:
         """Run a step from its top, as the same attempt."""
-        plan = self._plan(act)
+        plan = self.plan(act)
         if plan.inline:
             self._run_here(act, plan)
         else:
             self._launch(act, plan, run_step)
 
     def is_effect(self, act: Activation) -> bool:
-        return self._plan(act).guarded
+        return self.plan(act).guarded
 
     def _cancel_activation(self, act: Activation) -> None:
         self._timers.clear(act)
@@ -446,7 +448,7 @@ class Driver:
         elif act.phase is Phase.REVIEW and not self.machine.undo.refused:
             """What a person has to look into is waited for, also by a run that is to stop."""
         elif act.phase not in (Phase.DONE, Phase.CANCELLED):
-            lost = lost_outcome(act, self._plan(act), is_new=is_new)
+            lost = lost_outcome(act, self.plan(act), is_new=is_new)
             if lost is not None:
                 self.conclude(act, (lost, {}))
             else:
@@ -467,7 +469,7 @@ class Driver:
             return
         if act.phase is Phase.SCHEDULED:
             self._began(act)
-            self._launch(act, self._plan(act), run_step)
+            self._launch(act, self.plan(act), run_step)
         elif act.phase is Phase.WAITING:
             self.record(self.facts.timer_fired(act, self.now))
 

@@ -60,9 +60,11 @@ class Effects:
         acting = self._acting[act] = Acting(self._host, self._guards, act, plan)
         return acting
 
-    def ended(
-        self, act: Activation, plan: StepPlan, outcome: Outcome | Asking | InDoubt | None
-    ) -> Asking | InDoubt | None:
+    def concern(self, act: Activation) -> bool:
+        """Whether there is anything to ask of a step that ends."""
+        return act in self._acting or bool(act.effects) or act.spec.effect is EffectClass.AT_MOST_ONCE
+
+    def ended(self, act: Activation, outcome: Outcome | Asking | InDoubt | None) -> Asking | InDoubt | None:
         """Record what the effects of a step came to that has ended so, or was stopped (None).
 
         Says whether it asks, or is in doubt, whatever else it came to.
@@ -75,7 +77,8 @@ class Effects:
             return told
         open_key = _open_key(act)
         unknown = outcome is None or (failed is not None and is_unknown(failed))
-        return InDoubt(key=open_key) if open_key is not None or (unknown and is_once(plan)) else None
+        once = is_once(self._host.plan(act))
+        return InDoubt(key=open_key) if open_key is not None or (unknown and once) else None
 
     async def settled(self, act: Activation) -> None:
         """The body of a step has ended: what it left behind comes to its outcome."""
