@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from openrun.core.errors import OpenRunError
-from openrun.core.events import Fact, FlowStarted, Shown, decode_fact
+from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown, decode_fact
 from openrun.core.fork import ForkPlan, NoSuchActivation
 from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.near import did_you_mean
@@ -98,6 +98,12 @@ class DurableRun:
 
     async def status(self) -> RunStatus:
         return (await self._app.row(self.run_id)).status
+
+    async def output(self) -> Json:
+        """Wait until the run has ended; what it put out."""
+        await self.finished()
+        end = (await self._app.facts(self.run_id))[-1]
+        return end.output if isinstance(end, FlowCompleted) else None
 
     async def finished(self) -> RunRow:
         """Wait until the run has ended, here or elsewhere."""

@@ -33,6 +33,8 @@ class StepSpec:
     body: "GraphSpec | None" = None
     compensation: "GraphSpec | None" = None
     """A graph of one step that undoes this one, under this one's id."""
+    as_run: bool = False
+    """It reads the state as the step that it undoes did when it ran, not as that left it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,12 +48,20 @@ class Listening:
 
     def first(self, signal: str) -> str | None:
         """The ask that has waited longest for a signal of this name."""
-        return next(iter(self._named.get(signal, ())), None)
+        named = self._named.get(signal, ())
+        # One whose step is on its way already has something to go on with.
+        waits = (each for each in named if self.asks[each][0].phase is Phase.WAITING)
+        return next(waits, next(iter(named), None))
 
     def wait(self, act: Activation, wait: WaitForAnswers, now: datetime) -> None:
         """A step waits; it is woken at once if there are answers that it has not been woken for."""
         self._begin_all(act, wait.asks, now)
         self._wake(act)
+
+    def drop(self, act: Activation, now: datetime) -> None:
+        """A step went on without answers to what it had asked."""
+        for ask in list(self._of.get(act, ())):
+            self._end(ask, now, "answered")
 
     def interrupt(self, act: Activation, wait: WaitForAnswers, now: datetime) -> None:
         """A step waits in the middle of its run; it runs again at once if one of the asks is over."""

@@ -121,11 +121,9 @@ class Machine:
         """The state as this activation reads it."""
         roots = self.roots if not extra else {**self.roots, **extra}
         done = None if self.undo.walk is None else self.undo.undone_by(act)
-        return (
-            StateView(act.frame, act.snapshot, roots)
-            if done is None
-            else StateView(done.frame, done.seq, roots)
-        )
+        if done is None:
+            return StateView(act.frame, act.snapshot, roots)
+        return StateView(done.frame, done.snapshot if act.spec.as_run else done.seq, roots)
 
     def state(self) -> dict[str, Json]:
         """The run's state now, without the roots of the engine but `steps`."""
@@ -209,6 +207,9 @@ class Machine:
             raise UnexpectedFact(f"run {self.run_id}: {event.step_id!r} in {event.scope} starts twice")
         act.phase = Phase.LIVE
         act.attempt = event.attempt
+        if act.answers:
+            # Its next attempt hears again what it was told.
+            act.heard, act.interrupted = 0, False
         act.wait = act.wake = act.fanout = act.error = None
 
     def _step_completed(self, event: StepCompleted) -> None:
@@ -259,11 +260,14 @@ class Machine:
         act.phase = Phase.WAITING
         act.wait = event.wait
         act.wake = None
+        act.interrupted = False
         if isinstance(event.wait, WaitForItems | WaitForChildren):
             act.fanout = Fanout(event.wait)
             self._fans.feed(act, act.fanout, self.seq)
-        elif isinstance(event.wait, WaitForAnswers):
+        if isinstance(event.wait, WaitForAnswers):
             self.listening.wait(act, event.wait, event.timestamp)
+        else:
+            self.listening.drop(act, event.timestamp)
         self._advance(act.frame.walk)
 
     def _step_interrupted(self, event: StepInterrupted) -> None:

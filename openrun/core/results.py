@@ -121,9 +121,14 @@ class WaitForChildren(msgspec.Struct, frozen=True, kw_only=True, tag="children")
 
 
 def numbered(wait: WaitForAnswers, activation: str) -> WaitForAnswers:
-    """The wait with an id for each ask, by its place; what is in them is plain data."""
+    """The wait with an id for each ask, by its place, kind and name; what is in them is plain data."""
     asks = [
-        replace(ask, id=ask_id(activation, at), payload=plain(ask.payload), form=plain(ask.form))
+        replace(
+            ask,
+            id=ask_id(activation, f"{at} {ask.kind.value} {ask.name}"),
+            payload=plain(ask.payload),
+            form=plain(ask.form),
+        )
         for at, ask in enumerate(wait.asks)
     ]
     return replace(wait, asks=tuple(asks))

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime
 
 from openrun.core.errors import ErrorObject
-from openrun.core.frame import Activation, Walk
+from openrun.core.frame import Activation, Phase, Walk
 from openrun.core.halts import Halts
 from openrun.core.interpolation import MISSING
 from openrun.core.layers import Layer
@@ -13,6 +13,7 @@ from openrun.core.router import Router
 from openrun.core.types import Json, RunStatus
 from openrun.core.undoing import CompensationOutcome, CompensationStatus
 
+_NEVER = 1 << 62
 _UNDONE = (RunStatus.FAILED, RunStatus.ABORTED)
 SEGMENT = "undo"
 """A compensation runs in the scope `STEP[undo]` below that of its step."""
@@ -22,7 +23,20 @@ class Undo:
     """Compensations of one run. `walk` is the one under way, `reason` how the run will end."""
 
     __slots__ = (
-        "_cut", "_done", "_halts", "_orders", "_results", "_router", "_settled", "over", "pending", "reason", "refused", "walk", "wanted",
+        "_cut",
+        "_done",
+        "_halts",
+        "_oldest",
+        "_orders",
+        "_results",
+        "_router",
+        "over",
+        "pending",
+        "reason",
+        "refused",
+        "settled",
+        "walk",
+        "wanted",
     )  # fmt: skip
 
     def __init__(self, router: Router, halts: Halts, orders: list[Order]) -> None:
@@ -30,9 +44,10 @@ class Undo:
         self._halts = halts
         self._orders = orders
         self._done: list[tuple[Activation, datetime]] = []
+        self._oldest = _NEVER
         self._results: Counter[CompensationStatus] = Counter()
-        self._settled = False
-        """What the walk came to is recorded before it fell quiet: its time was up."""
+        self.settled = False
+        """What the walk came to is recorded, and it has not fallen quiet: its time was up."""
         self._cut = False
         """What is left is not undone any more."""
         self.walk: Walk | None = None
@@ -49,10 +64,11 @@ class Undo:
     def remember(self, act: Activation, at: datetime) -> None:
         """A step that can be undone has completed."""
         self._done.append((act, at))
+        self._oldest = min(self._oldest, act.snapshot)
 
     def readers(self) -> tuple[int, int] | None:
         """The seqs between which compensations will read."""
-        return (self._done[0][0].seq, self._done[-1][0].seq) if self._done else None
+        return (self._oldest, self._done[-1][0].seq) if self._done else None
 
     @property
     def since(self) -> datetime:
@@ -86,20 +102,27 @@ class Undo:
 
     def quiet(self, error: ErrorObject | None) -> None:
         """The walk has fallen quiet, with this error if it failed."""
-        if self._settled:
+        if self.settled:
             self._close()
             return
+        if self._did_it():
+            # A hard cancel may have come when it was past its work.
+            error = None
         status = CompensationStatus.FAILED if error else CompensationStatus.COMPLETED
         if self._cut and error:
             status = CompensationStatus.CANCELLED
         self._order(Compensated(self.subject, status, error))
+
+    def _did_it(self) -> bool:
+        act = None if self.walk is None else self.walk.root.acts.get(0)
+        return act is not None and act.phase is Phase.DONE and act.error is None
 
     def settle(self, status: CompensationStatus) -> None:
         """It is recorded what became of it; what of it still runs is stopped."""
         self._results[status] += 1
         self.pending = None
         if self.walk is not None and self.walk.busy:
-            self._settled = True
+            self.settled = True
             self._halts.stop(self.walk, cut=True)
         else:
             self._close()
@@ -127,7 +150,7 @@ class Undo:
             self._router.close_walk(self.walk)
             self.walk = None
         self._done.pop()
-        self._settled = False
+        self.settled = False
         self._next()
 
     def _next(self) -> None:

@@ -33,7 +33,7 @@ def compensation_spec(step: Step) -> GraphSpec | None:
     if step.is_trigger or (undoing is None and not step.compensates()):
         return None
     if undoing is None:
-        return _alone(StepSpec(id=step.id, retry=UNDOING_RETRY))
+        return _alone(StepSpec(id=step.id, retry=UNDOING_RETRY, as_run=True))
     return _alone(
         StepSpec(
             id=step.id,

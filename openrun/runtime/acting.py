@@ -240,7 +240,9 @@ class Acting:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if self._host.is_stopped(self._act):
-                await asyncio.wait([task], timeout=_GRACE)
+                # A worker that leaves meanwhile ends the grace.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task], timeout=_GRACE)
             if not task.done():
                 task.cancel()
                 with suppress(BaseException):

@@ -58,11 +58,13 @@ class Compensation:
     def recover(self) -> None:
         """The run goes on from its journal: what is under way has the time that was left for it."""
         undo = self._run.machine.undo
-        if undo.reason is not None and not undo.over:
+        if undo.walk is not None and not undo.settled:
             self._deadline.undo(undo.since + self._most)
 
     def expire(self) -> None:
         """The time for what is under way is up."""
         undo = self._run.machine.undo
-        if not undo.over and undo.walk is not None:
+        if undo.walk is not None and not undo.settled:
             self.end(undo.subject, CompensationStatus.EXPIRED, _EXPIRED)
+        else:
+            self._deadline.clear()

@@ -333,7 +333,7 @@ class Driver:
         if self._durable:
             self._log.ended()
         outcome = None if isinstance(judged, Gone) else judged[0]
-        told = self._effects.ended(act, outcome) if self._effects.concern(act) else None
+        told = self._effects.ended(act, outcome)
         if told is not None:
             self.conclude(act, (told, {}))
         elif isinstance(judged, Gone):

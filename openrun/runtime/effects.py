@@ -60,15 +60,13 @@ class Effects:
         acting = self._acting[act] = Acting(self._host, self._guards, act, plan)
         return acting
 
-    def concern(self, act: Activation) -> bool:
-        """Whether there is anything to ask of a step that ends."""
-        return act in self._acting or bool(act.effects) or act.spec.effect is EffectClass.AT_MOST_ONCE
-
     def ended(self, act: Activation, outcome: Outcome | Asking | InDoubt | None) -> Asking | InDoubt | None:
         """Record what the effects of a step came to that has ended so, or was stopped (None).
 
         Says whether it asks, or is in doubt, whatever else it came to.
         """
+        if not (act in self._acting or act.effects or act.spec.effect is EffectClass.AT_MOST_ONCE):
+            return None
         failed = outcome.error if isinstance(outcome, StepRunResult) else None
         acting = self.flush(act, completes=isinstance(outcome, StepRunResult) and failed is None)
         told = None if acting is None else acting.outcome()

@@ -214,7 +214,7 @@ class Step(BaseModel):
         """Undo the step's work: `compensate(self, state, config, context)`, or without the context.
 
         Called when the run fails, aborts, or is cancelled with compensation, after this step has succeeded.
-        `state` and `config` are as they were right after, `context.output` is the step's output. Raising fails
+        `state` and `config` are what `run` was given, `context.output` is what the step put out. Raising fails
         it, as a failed result does; what is transient is tried again. Else what is returned counts for nothing.
         """
         raise NotImplementedError(f"{type(self).__name__} has no compensate()")

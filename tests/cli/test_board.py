@@ -7,24 +7,31 @@ import pytest
 
 from openrun.cli.board import Board, Mark
 from openrun.cli.text import capped, clean, compact, count, pretty, safe_json, ticking, took
+from openrun.core.asks import Answer, Ask, AskKind
 from openrun.core.errors import ErrorObject
 from openrun.core.events import (
     ChildCompleted,
+    CompensationCompleted,
+    CompensationStarted,
     FlowStarted,
     Shown,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
+    StepInterrupted,
     StepProgress,
     StepScheduled,
     StepSkipped,
     StepStarted,
     StepWaiting,
 )
-from openrun.core.results import StepRunResult, WaitForChildren, WaitForItems, WaitUntil
+from openrun.core.results import StepRunResult, WaitForAnswers, WaitForChildren, WaitForItems, WaitUntil
 from openrun.core.types import RunStatus, SkipReason
+from openrun.core.undoing import CompensationStatus
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ERROR = ErrorObject(code="NO_LUCK", message="no luck")
+ASK = Ask(kind=AskKind.APPROVAL, id="1", title="Pay\x1b?")
 
 
 def at(seconds: float) -> datetime:
@@ -36,6 +43,9 @@ def event(kind: Any, seconds: float = 0, step_id: str = "s", scope: str = "/", *
         run_id="r", flow_id="f", seq=1, timestamp=at(seconds), step_id=step_id, scope=scope, **more
     )
     return made
+
+
+DONE = [event(StepStarted), event(StepCompleted, result=StepRunResult.success())]
 
 
 def board(*events: Shown) -> Board:
@@ -89,6 +99,42 @@ def board(*events: Shown) -> Board:
             [event(StepStarted), event(StepCancelled, reason="race lost")],
             Mark.CANCELLED,
             "cancelled: race lost",
+        ),
+        ([event(StepStarted), event(StepInterrupted, asks=(ASK,))], Mark.WAITING, "for Pay\\x1b?"),
+        (
+            [event(StepStarted), event(StepWaiting, wait=WaitForAnswers(asks=(ASK,)))],
+            Mark.WAITING,
+            "for Pay\\x1b?",
+        ),
+        (
+            [
+                event(StepStarted),
+                event(StepInterrupted, asks=(ASK,)),
+                event(SignalReceived, answer=Answer(ask="1", by="ada")),
+            ],
+            Mark.RUNNING,
+            "",
+        ),
+        ([*DONE, event(CompensationStarted, reason=RunStatus.FAILED)], Mark.UNDOING, "being undone"),
+        (
+            [
+                *DONE,
+                event(CompensationStarted, reason=RunStatus.FAILED),
+                event(StepStarted, scope="/s[undo]"),
+                event(StepCompleted, scope="/s[undo]", result=StepRunResult.success()),
+                event(CompensationCompleted, status=CompensationStatus.COMPLETED),
+            ],
+            Mark.UNDONE,
+            "undone",
+        ),
+        (
+            [
+                *DONE,
+                event(CompensationStarted, reason=RunStatus.FAILED),
+                event(CompensationCompleted, status=CompensationStatus.FAILED, error=ERROR),
+            ],
+            Mark.FAILED,
+            "undoing failed NO_LUCK: no luck",
         ),
         ([event(StepSkipped, reason=SkipReason.CAUGHT)], Mark.SKIPPED, "skipped: failure handled elsewhere"),
     ],

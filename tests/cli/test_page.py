@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from openrun.cli import application
 from tests.cli.given import ROOT, environment
@@ -59,3 +60,9 @@ def test_every_command_and_every_option_is_on_the_page(command: object) -> None:
             "--events",
         ):
             assert option in PAGE.read_text()
+
+
+@pytest.mark.parametrize("group", [each.typer_instance for each in application().registered_groups])
+def test_every_group_of_commands_is_on_the_page(group: typer.Typer | None) -> None:
+    assert group is not None
+    assert f"## {group.info.name}\n" in PAGE.read_text()

@@ -1,21 +1,32 @@
 """Facts are written as one line of JSON and read back the same."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
+from openrun.core.asks import Answer, Ask, AskKind, Decision
+from openrun.core.effects import EffectStatus
 from openrun.core.errors import ErrorObject
 from openrun.core.events import (
     ChildCompleted,
+    CompensationCompleted,
+    CompensationStarted,
+    EffectRecorded,
+    Fact,
     Failure,
     FlowCancelRequested,
     FlowCompleted,
+    FlowForked,
     FlowStarted,
+    ReviewRequested,
+    ReviewResolved,
     Shown,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
+    StepInterrupted,
     StepProgress,
     StepScheduled,
     StepSkipped,
@@ -27,13 +38,27 @@ from openrun.core.events import (
     encode_event,
     with_snapshot,
 )
-from openrun.core.results import StepRunResult, WaitForChildren, WaitForItems, WaitUntil
-from openrun.core.types import OnItemError, RunStatus, SkipReason
+from openrun.core.results import StepRunResult, WaitForAnswers, WaitForChildren, WaitForItems, WaitUntil
+from openrun.core.types import EffectClass, OnItemError, RunStatus, SkipReason
+from openrun.core.undoing import CompensationOutcome, CompensationStatus
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ERROR = ErrorObject(code="BROKEN", message="it broke", retryable=True, retry_after=2.5, details={"n": [1]})
 STAMP: dict[str, Any] = {"run_id": "r", "flow_id": "f", "seq": 7, "timestamp": AT}
 STEP: dict[str, Any] = {**STAMP, "step_id": "a", "scope": "/h:2"}
+
+ASK = Ask(
+    kind=AskKind.APPROVAL,
+    id="i",
+    name="trip",
+    title="A trip",
+    payload={"to": "Rome"},
+    form={"type": "object"},
+    approvers=("user:ada", "role:finance"),
+    quorum=2,
+    until=AT,
+)
+ANSWER = Answer(ask="i", name="trip", decision=Decision.REJECTED, value={"n": None}, reason="dear", by="ada")
 
 EVENTS: list[Shown] = [
     FlowStarted(
@@ -48,6 +73,33 @@ EVENTS: list[Shown] = [
     StepWaiting(**STEP, wait=WaitUntil(until=AT)),
     StepWaiting(**STEP, wait=WaitForItems(items=[1, None], concurrency=2, on_item_error=OnItemError.COLLECT)),
     StepWaiting(**STEP, wait=WaitForChildren(flow="g", inputs=[{}], run_ids=("c",)), attempt=2),
+    StepWaiting(**STEP, wait=WaitForAnswers(asks=(ASK, Ask(kind=AskKind.SIGNAL)), until=AT)),
+    StepCompleted(**STEP, result=StepRunResult.abort("a", {"n": 1}, reason="no room")),
+    StepInterrupted(**STEP, asks=(ASK,), attempt=2, until=AT),
+    SignalReceived(**STEP, answer=ANSWER),
+    SignalReceived(**STAMP, answer=Answer(name="go")),
+    EffectRecorded(
+        **STEP,
+        name="charge",
+        key="k",
+        status=EffectStatus.FAILED,
+        effect=EffectClass.AT_MOST_ONCE,
+        ordinal=1,
+        attempt=2,
+        args_hash="h",
+        value=[1],
+        error=ERROR,
+        by="ada",
+    ),
+    CompensationStarted(**STEP, reason=RunStatus.ABORTED),
+    CompensationCompleted(**STEP, status=CompensationStatus.EXPIRED, error=ERROR),
+    ReviewRequested(**STEP, reason="unknown outcome", key="k"),
+    ReviewResolved(**STEP, committed=True, by="ada"),
+    FlowForked(
+        **STAMP, origin="o", at=3, values={"k": 1}, outputs={"a": None}, removed=("x",), by="ada", comment="c"
+    ),
+    FlowCancelRequested(**STAMP, reason="enough", compensate=True),
+    FlowCompleted(**STAMP, status=RunStatus.ABORTED, compensation=CompensationOutcome.PARTIAL),
     StepCancelled(**STEP, reason="race lost"),
     TimerFired(**STAMP),
     TimerFired(**STEP),
@@ -117,3 +169,10 @@ def test_the_end_of_a_run_has_a_snapshot_too() -> None:
     assert ended.state_snapshot == {}
     with_snapshot(ended, lambda seq: {"at": seq})
     assert ended.state_snapshot == {"at": 7}
+
+
+def test_the_union_of_facts_is_closed() -> None:
+    """Every fact has an example here that was read back."""
+    told = {type(event) for event in EVENTS}
+    missing = {fact.__name__ for fact in get_args(Fact)} - {each.__name__ for each in told}
+    assert missing == {"FlowPaused", "FlowResumed"}

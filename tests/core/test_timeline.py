@@ -9,20 +9,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openrun.core.asks import Answer, Ask, AskKind
+from openrun.core.effects import EffectStatus
 from openrun.core.errors import ErrorObject
 from openrun.core.events import (
+    CompensationCompleted,
+    CompensationStarted,
+    EffectRecorded,
     Event,
     Fact,
     FlowCancelRequested,
     FlowCompleted,
+    FlowForked,
     FlowPaused,
     FlowResumed,
     FlowStarted,
     ReviewRequested,
     ReviewResolved,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
     StepEvent,
+    StepInterrupted,
     StepScheduled,
     StepStarted,
     StepWaiting,
@@ -31,11 +39,16 @@ from openrun.core.events import (
     decode_event,
     encode_event,
 )
+from openrun.core.frame import Phase
 from openrun.core.past import Replayer
-from openrun.core.results import StepRunResult, WaitForItems, WaitUntil
-from openrun.core.timeline import timeline
-from openrun.core.types import RunStatus
+from openrun.core.replay import replay
+from openrun.core.results import StepRunResult, WaitForAnswers, WaitForItems, WaitUntil
+from openrun.core.timeline import timeline, tracks
+from openrun.core.types import EffectClass, RunStatus
+from openrun.core.undoing import CompensationOutcome, CompensationStatus
 
+from .graph.acting import charges
+from .graph.asking import agree, call, interrupts, listens
 from .graph.generators import Drawn, random_flow
 from .graph.harness import BEGIN, Trace, at_random, begin, children, each, fail, fifo, ok, run
 from .graph.notation import flow
@@ -43,6 +56,9 @@ from .graph.notation import flow
 EAST = timezone(timedelta(hours=2))
 BUSY = ErrorObject(code="BUSY", message="not now", retryable=True)
 RESULT = StepRunResult.success(output="large")
+ASK = Ask(kind=AskKind.INPUT, id="i", name="how many")
+ANSWER = Answer(ask="i", name="how many", value="secret", by="ada")
+EFFECT: dict[str, Any] = {"name": "charge", "key": "k", "effect": EffectClass.AT_MOST_ONCE}
 
 
 def at(seconds: float) -> datetime:
@@ -228,6 +244,8 @@ def test_a_step_cancelled_while_it_runs_has_an_attempt_that_was_cancelled() -> N
         (StepWaiting, {"wait": WaitUntil(until=at(9))}, "waiting", "until"),
         (StepScheduled, {"attempt": 2, "not_before": at(9), "error": BUSY}, "scheduled", "retry"),
         (ReviewRequested, {"reason": "unknown outcome"}, "review", "review"),
+        (StepWaiting, {"wait": WaitForAnswers(asks=())}, "waiting", "answers"),
+        (StepInterrupted, {"asks": (ASK,)}, "waiting", "interrupt"),
     ],
 )
 def test_what_has_not_ended_says_how_it_stands_and_since_when(
@@ -251,6 +269,102 @@ def test_a_review_is_a_wait_within_the_attempt() -> None:
     assert told["attempts"] == [
         {"attempt": 1, "started_at": text(1), "ended_at": text(6), "outcome": "succeeded"}
     ]
+
+
+@pytest.mark.parametrize("end", [(SignalReceived, 5, of("a", answer=ANSWER)), (TimerFired, 5, of("a"))])
+def test_an_interrupt_is_a_wait_until_it_is_answered_or_its_time_is_up(end: Made) -> None:
+    told = only(
+        journal(
+            (StepStarted, 1, of("a")),
+            (StepInterrupted, 2, of("a", asks=(ASK,), until=at(9))),
+            end,
+            (StepCompleted, 6, of("a", result=RESULT)),
+        )
+    )
+    assert told["waits"] == [{"kind": "interrupt", "from": text(2), "to": text(5), "due": text(9)}]
+    assert [attempt["ended_at"] for attempt in told["attempts"]] == [text(6)]
+
+
+def test_a_step_that_waits_on_has_a_wait_for_each_answer() -> None:
+    wait = of("a", wait=WaitForAnswers(asks=(ASK,), until=at(9)))
+    told = only(
+        journal(
+            (StepStarted, 1, of("a")),
+            (StepWaiting, 2, wait),
+            (SignalReceived, 3, of("a", answer=ANSWER)),
+            (StepWaiting, 4, wait),
+            (SignalReceived, 5, of("a", answer=ANSWER)),
+            (StepCompleted, 6, of("a", result=RESULT)),
+        )
+    )
+    assert [(each["from"], each["to"]) for each in told["waits"]] == [(text(2), text(3)), (text(4), text(5))]
+
+
+@pytest.mark.parametrize(
+    "still",
+    [
+        (ReviewRequested, 3, of("a", reason="unknown")),
+        (StepScheduled, 3, of("a", attempt=2, not_before=at(9), error=BUSY)),
+    ],
+)
+def test_an_answer_moves_only_a_step_that_waits_for_one(still: Made) -> None:
+    told = only(journal((StepStarted, 1, of("a")), still, (SignalReceived, 4, of("a", answer=ANSWER))))
+    assert told["status"] in ("review", "scheduled")
+    assert told["waits"][-1]["to"] is None
+
+
+def test_an_effect_is_listed_and_moves_nothing() -> None:
+    facts = journal(
+        (StepStarted, 1, of("a")),
+        (StepInterrupted, 2, of("a", asks=(ASK,))),
+        (EffectRecorded, 3, of("a", **EFFECT, status=EffectStatus.COMMITTED, value="secret")),
+    )
+    assert only(facts)["status"] == "waiting"
+    assert timeline(facts)["events"][-1] == {
+        "seq": 4,
+        "type": "EffectRecorded",
+        "timestamp": text(3),
+        "step_id": "a",
+        "scope": "/",
+        "attempt": 1,
+        "name": "charge",
+        "status": "committed",
+    }
+
+
+def test_what_undoes_a_step_is_an_activation_of_its_own() -> None:
+    facts = journal(
+        (StepStarted, 1, of("a")),
+        (StepCompleted, 2, of("a", result=RESULT)),
+        (CompensationStarted, 3, of("a", reason=RunStatus.FAILED)),
+        (StepStarted, 4, of("a", scope="/a[undo]")),
+        (StepCompleted, 5, of("a", scope="/a[undo]", result=StepRunResult.failure(error=BUSY))),
+        (CompensationCompleted, 6, of("a", status=CompensationStatus.FAILED, error=BUSY)),
+    )
+    told = timeline(facts)
+    assert [(each["scope"], each["status"], each["ended_at"]) for each in told["activations"]] == [
+        ("/", "succeeded", text(2)),
+        ("/a[undo]", "failed", text(5)),
+    ]
+    (started, ended) = (event for event in told["events"] if event["type"].startswith("Compensation"))
+    assert started["reason"] == "failed"
+    assert (ended["status"], ended["error"]) == ("failed", {"code": "BUSY", "message": "not now"})
+
+
+def test_what_was_asked_and_what_was_said_is_told_by_name_alone() -> None:
+    facts = journal(
+        (StepStarted, 1, of("a")),
+        (StepInterrupted, 2, of("a", asks=(ASK,))),
+        (SignalReceived, 3, of("a", answer=ANSWER)),
+        (SignalReceived, 4, {"answer": call("go", "secret")}),
+        (FlowForked, 5, {"origin": "other", "at": 4, "values": {"k": "secret"}}),
+    )
+    told = timeline(facts)["events"]
+    assert "secret" not in json.dumps(told)
+    assert told[2]["wait"] == "interrupt"
+    assert (told[3]["step_id"], told[3]["name"], told[3]["decision"]) == ("a", "how many", "answered")
+    assert "step_id" not in told[4]
+    assert (told[5]["origin"], told[5]["at"]) == ("other", 4)
 
 
 def test_activations_come_in_the_order_of_their_starts_whatever_the_clocks_of_workers_said() -> None:
@@ -295,6 +409,11 @@ STARTED: Made = (StepStarted, 1.0, of("a"))
 WAITING: Made = (StepWaiting, 2.0, of("a", wait=WaitUntil(until=at(9))))
 PAUSED: Made = (FlowPaused, 3.0, {})
 HELD: Made = (ReviewRequested, 3.0, {"reason": "poison"})
+DONE: Made = (StepCompleted, 2.0, of("a", result=RESULT))
+UNDOES: Made = (CompensationStarted, 2.5, of("a", reason=RunStatus.FAILED))
+RUNS: Made = (StepStarted, 2.6, of("a", scope="/a[undo]"))
+ASKS: Made = (StepInterrupted, 2.7, of("a", scope="/a[undo]", asks=(ASK,)))
+UNDONE: Made = (CompensationCompleted, 3.0, of("a", status=CompensationStatus.EXPIRED))
 
 
 @pytest.mark.parametrize(
@@ -315,6 +434,15 @@ HELD: Made = (ReviewRequested, 3.0, {"reason": "poison"})
         ((STARTED, PAUSED, (TimerFired, 4, {})), "running"),
         ((STARTED, PAUSED, (TimerFired, 4, of("a"))), "paused"),
         ((STARTED, (FlowCompleted, 4, {"status": RunStatus.CANCELLED})), "cancelled"),
+        ((STARTED, (StepInterrupted, 2, of("a", asks=(ASK,)))), "waiting"),
+        ((STARTED, (SignalReceived, 2, {"answer": ANSWER})), "running"),
+        ((STARTED, DONE, UNDOES), "compensating"),
+        ((STARTED, DONE, UNDOES, RUNS), "compensating"),
+        ((STARTED, DONE, UNDOES, RUNS, ASKS), "waiting"),
+        ((STARTED, DONE, UNDOES, PAUSED), "paused"),
+        ((STARTED, DONE, UNDOES, UNDONE), "compensating"),
+        ((STARTED, DONE, UNDONE), "compensating"),
+        ((STARTED, DONE, UNDOES, UNDONE, (FlowCompleted, 4, {"status": RunStatus.FAILED})), "failed"),
     ],
 )
 def test_the_status_of_a_run_is_what_its_facts_come_to(made: tuple[Made, ...], status: str) -> None:
@@ -338,6 +466,47 @@ def test_the_timeline_of_any_run_accounts_for_all_its_facts(chance: random.Rando
     assert [event["seq"] for event in told["events"]] == list(range(1, len(trace.facts) + 1))
     assert told["status"] == trace.status
     check_activations(trace, told["activations"])
+
+
+PHASES = {
+    Phase.LIVE: "running",
+    Phase.RESUMING: "running",
+    Phase.WAITING: "waiting",
+    Phase.SCHEDULED: "scheduled",
+    Phase.REVIEW: "review",
+}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_at_every_seq_steps_stand_as_the_machine_has_them(seed: int) -> None:
+    spec = flow(
+        "t -> a -> b -> c -> z; t -> e -> z", {"a": "undo tries=2", "b": "undo"}, bodies={"e": flow("x")}
+    )
+    script = {
+        "a": listens("go", "stop", most=2),
+        "b": charges(interrupts("m", "n", together=True)),
+        "c": interrupts("k", until=at(60)),
+        "e": each([1, 2]),
+        "x": listens("go"),
+        "z": fail(),
+    }
+    trace = run(spec, script, at_random(seed), undo={"b": interrupts("k")}, mail=[call("go")], replies=agree)
+    for cut in range(1, len(trace.facts) + 1):
+        facts = trace.facts[:cut]
+        machine = replay(trace.machine.graph, facts)
+        told = {(track.step_id, track.scope): track for track in tracks(facts)}
+        for act in machine.unfinished:
+            if act.phase is Phase.READY:
+                continue
+            track = told.pop((act.step_id, act.scope))
+            # What had come before a wait began wakes its step at once; no fact tells of that.
+            early = act.phase is Phase.RESUMING and isinstance(
+                facts[track.seq - 1], StepWaiting | StepInterrupted
+            )
+            assert track.status == ("waiting" if early else PHASES[act.phase])
+        assert all(track.ended_at is not None for track in told.values())
+        assert timeline(facts)["status"] == trace.status or cut < len(trace.facts)
+    assert timeline(trace.facts)["events"][-1]["compensation"] == CompensationOutcome.COMPLETED
 
 
 def check_activations(trace: Trace, activations: list[dict[str, Any]]) -> None:

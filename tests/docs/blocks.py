@@ -11,6 +11,8 @@ from types import CodeType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+SECONDS = 60
+"""What waits longer waits for ever, and says so."""
 
 _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -84,7 +86,7 @@ def run_python(block: Block, names: dict[str, Any]) -> str:
     with redirect_stdout(printed):
         waiting = eval(_compiled(block), names)  # noqa: S307 (our own pages)
         if asyncio.iscoroutine(waiting):
-            asyncio.run(waiting)
+            asyncio.run(asyncio.wait_for(waiting, SECONDS))
     return printed.getvalue()
 
 

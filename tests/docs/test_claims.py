@@ -13,7 +13,10 @@ from typer.core import TyperGroup
 from openrun.cli import application
 from tests.docs.blocks import ROOT, blocks_of
 
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("durability", "effects", "operating", "people", "sagas")]
+PAGES = [
+    ROOT / "docs" / f"{name}.md"
+    for name in ("durability", "effects", "forks", "operating", "people", "sagas")
+]
 PROMISE = ROOT / "docs" / "durability.md"
 UNTESTED = "by-construction"
 """The footnote of what no test is named for, since it follows from the code that does it."""

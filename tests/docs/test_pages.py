@@ -18,7 +18,7 @@ import pytest
 
 from openrun import Flow
 from tests.docs.api import Api
-from tests.docs.blocks import ROOT, Block, anchors_of, blocks_of, links_of, run_python
+from tests.docs.blocks import ROOT, SECONDS, Block, anchors_of, blocks_of, links_of, run_python
 
 README = ROOT / "README.md"
 PAGES = [
@@ -28,7 +28,6 @@ PAGES = [
 ]
 LANGUAGES = {"bash", "python", "json", "text"}
 MOST_WITHOUT_RUN = 1
-SECONDS = 60
 
 
 class Reader:

@@ -23,6 +23,7 @@ from .test_restarts import proof_of_work, working_on
 ONCE: Part = {"kind": "at_most_once"}
 PROCESSES, RUNS = 20, 60
 AT_ONCE = 6
+OPEN = (EffectStatus.STARTED, EffectStatus.UNKNOWN)
 
 
 def whole(receiver: str, **more: Any) -> Part:
@@ -138,7 +139,7 @@ async def _settled_by_the_receiver(fleet: Fleet, run: DurableRun) -> None:
     async def over() -> RunRow | None:
         row = await fleet.app.row(run.run_id)
         if row.status is RunStatus.NEEDS_REVIEW:
-            for effect in await fleet.app.ledger.effects(run_id=run.run_id, status=[EffectStatus.STARTED]):
+            for effect in await fleet.app.ledger.effects(run_id=run.run_id, status=OPEN):
                 happened = effect.key in fleet.receiver.keys
                 await fleet.app.ledger.resolve(effect.key, committed=happened, value="done")
         return row if row.status is RunStatus.SUCCEEDED else None
@@ -343,7 +344,7 @@ async def test_a_zombie_cannot_commit_a_charge_that_a_person_looks_into(fleet: F
     fleet.receiver.answer("charge", "by the zombie")
     zombie.signal(signal.SIGCONT)
     assert await zombie.heard() == ("lost", run.run_id)
-    assert (await rows_of(fleet, run))["charge"].status == "started"
+    assert (await rows_of(fleet, run))["charge"].status == "unknown"
     await fleet.app.ledger.resolve(row.key, committed=True, value="by the person")
     assert await values_of(fleet, run) == ["by the person"]
     assert fleet.receiver.paths == {"charge": 1}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Self
 
-from openrun.core.asks import Answer, Ask, AskKind, Decision
+from openrun.core.asks import Answer, Ask, Decision
 from openrun.core.events import (
     EffectRecorded,
     Fact,
@@ -276,6 +276,7 @@ class Desk:
         return [fact for fact in self.of(StepCompleted) if fact.step_id == step_id][-1].result.output
 
     def port(self, step_id: str) -> str:
+        port: str
         (port,) = [fact for fact in self.of(StepCompleted) if fact.step_id == step_id][-1].result.ports
         return port
 
@@ -313,6 +314,3 @@ def asked(facts: Iterable[Fact]) -> list[Ask]:
         elif isinstance(fact, StepWaiting) and isinstance(fact.wait, WaitForAnswers):
             found.update({ask.id: found.get(ask.id, ask) for ask in fact.wait.asks})
     return list(found.values())
-
-
-__all__ = ["AskKind", "Desk", "answered", "asked", "cancels", "told"]

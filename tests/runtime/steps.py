@@ -6,8 +6,19 @@ from typing import Any
 
 from pydantic import Field
 
-from openrun import Flow, StateContainer, Step, StepConfig, StepContext, StepRunResult, TriggerManual
+from openrun import (
+    Flow,
+    StateContainer,
+    Step,
+    StepConfig,
+    StepContext,
+    StepRunResult,
+    StepWait,
+    TriggerManual,
+    step,
+)
 from openrun.steps.catalog import StepCatalog
+from openrun.steps.execution.wait import StepWaitConfig
 
 COLOUR: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
 
@@ -139,7 +150,37 @@ def flow_of(*steps: Step, name: str = "test", **settings: Any) -> Flow:
     """A manual trigger and these steps in a row, each behind the first port of the one before."""
     flow = Flow(name=name, **settings)
     last: Step = flow.add_step(TriggerManual(id="start"))
-    for step in steps:
-        flow.add_edge(last, step, last.ports[0])
-        last = step
+    for each in steps:
+        flow.add_edge(last, each, last.ports[0])
+        last = each
     return flow
+
+
+class Book:
+    """Steps that write down that they were undone, by their number."""
+
+    def __init__(self) -> None:
+        self.undone: list[Any] = []
+
+        @step
+        async def writes(number: Any) -> Any:
+            return number
+
+        @writes.compensation
+        async def erases(number: Any) -> None:
+            self.undone.append(number)
+
+        self.writes = writes
+
+    def step(self, number: Any, step_id: str = "", **settings: Any) -> Step:
+        return self.writes(id=step_id or f"w{number}", number=number, **settings)
+
+
+@step
+async def breaks() -> None:
+    """Fails for good."""
+    raise ValueError("broken")
+
+
+def signal(step_id: str, name: str = "go", **settings: Any) -> StepWait:
+    return StepWait(id=step_id, config=StepWaitConfig(signal=name), **settings)

@@ -34,7 +34,7 @@ from tests.runtime.desk import Desk, asked
 
 ALWAYS = frozenset({"clean"})
 """Steps that start also in a run that was cancelled."""
-UNDONE = ("reserve", "charge")
+UNDONE = frozenset({"reserve", "charge", "act", "pair", "join", "raced", "inside", "clean"})
 """Steps that can be undone."""
 HOUR = 3600.0
 
@@ -215,7 +215,7 @@ def each_owned(machine: Machine, facts: Sequence[Fact]) -> bool:
     listening = {id(machine.listening.listener(ask.id)) for ask in asked(facts)}
     ordered = {id(order.act) for order in outstanding(machine)}
     return all(
-        act in machine.ready or id(act) in listening | ordered or act.phase is Phase.REVIEW
+        act in machine.ready or act.fanout or id(act) in listening | ordered or act.phase is Phase.REVIEW
         for act in machine.unfinished
     )
 
@@ -237,19 +237,27 @@ def check_order(facts: Sequence[Fact]) -> None:
             ended.add((fact.step_id, fact.scope))
 
 
-def check_undoing(facts: Sequence[Fact]) -> None:
-    """In reverse completion order, each once, begun only when all else has ended."""
-    done = [
-        fact.step_id
+def done_and_undoable(facts: Sequence[Fact]) -> list[tuple[str, str]]:
+    """The activations that can be undone, in the order in which they completed."""
+    return [
+        (fact.step_id, fact.scope)
         for fact in facts
         if isinstance(fact, StepCompleted)
         and fact.step_id in UNDONE
-        and fact.scope == "/"
+        and "[undo]" not in fact.scope
         and fact.result.status is StepRunStatus.SUCCESS
     ]
-    told = [fact.step_id for fact in facts if isinstance(fact, CompensationCompleted)]
-    assert told == done[::-1][: len(told)]
-    begun = [fact.step_id for fact in facts if isinstance(fact, CompensationStarted)]
+
+
+def undone(facts: Sequence[Fact]) -> list[tuple[str, str]]:
+    return [(fact.step_id, fact.scope) for fact in facts if isinstance(fact, CompensationCompleted)]
+
+
+def check_undoing(facts: Sequence[Fact]) -> None:
+    """In reverse completion order, each once, begun only when all else has ended."""
+    told = undone(facts)
+    assert told == done_and_undoable(facts)[::-1][: len(told)]
+    begun = [(fact.step_id, fact.scope) for fact in facts if isinstance(fact, CompensationStarted)]
     assert len(set(begun)) == len(begun)
     places = [at for at, fact in enumerate(facts) if isinstance(fact, CompensationStarted)]
     if places:
@@ -268,30 +276,22 @@ def check_effects(world: World, facts: Sequence[Fact]) -> None:
             assert calls <= 1 + denied
 
 
-def check_end(world: World, facts: Sequence[Fact]) -> None:
+def check_end(facts: Sequence[Fact]) -> None:
     """A run that failed, or was cancelled with compensation, has undone all it did; none leaves a doubt behind."""
     end = facts[-1]
     assert isinstance(end, FlowCompleted)
     requests = [fact for fact in facts if isinstance(fact, FlowCancelRequested)]
     hard = any(fact.hard for fact in requests)
-    wanted = end.status is RunStatus.FAILED or any(fact.compensate for fact in requests[:1])
-    done = {
-        fact.step_id
-        for fact in facts
-        if isinstance(fact, StepCompleted)
-        and fact.step_id in UNDONE
-        and fact.scope == "/"
-        and fact.result.status is StepRunStatus.SUCCESS
-    }
-    told = {fact.step_id for fact in facts if isinstance(fact, CompensationCompleted)}
-    if wanted and end.status is not RunStatus.SUCCEEDED and not hard:
-        assert told == done
+    stopped = end.status in (RunStatus.FAILED, RunStatus.ABORTED)
+    wanted = stopped or (end.status is RunStatus.CANCELLED and any(fact.compensate for fact in requests))
+    told = undone(facts)
+    if wanted and not hard:
+        assert sorted(told) == sorted(done_and_undoable(facts))
     if not hard:
         last = {fact.key: fact for fact in facts if isinstance(fact, EffectRecorded)}
         once = [fact for fact in last.values() if fact.effect is EffectClass.AT_MOST_ONCE]
         assert all(fact.status not in (EffectStatus.STARTED, EffectStatus.UNKNOWN) for fact in once)
     assert (end.compensation is None) == (not told)
-    del world
 
 
 async def live(drawn: Sequence[str], world: World) -> None:
@@ -309,10 +309,11 @@ async def live(drawn: Sequence[str], world: World) -> None:
             if desk.over:
                 break
             await ACTS[name](desk)
+            # Of a run that has ended, its log gives them back.
+            assert desk.over or desk.log.places == 0
         await bring_to_an_end(desk)
         check_order(desk.facts)
-        check_end(world, desk.facts)
-        assert desk.log.places == 0
+        check_end(desk.facts)
         assert (desk.around.guards.running, desk.around.guards.waiting) == (0, 0)
 
 

@@ -99,8 +99,8 @@ def fail(code: str = "BROKEN") -> StepRunResult:
 
 
 def woken(act: Activation) -> Wake | None:
-    """What woke the step, when this is no attempt from its top."""
-    return act.wake if act.phase is Phase.RESUMING else None
+    """What woke the step, when this is no run from its top."""
+    return act.wake if act.phase is Phase.RESUMING and not act.interrupted else None
 
 
 def wait(then: StepRunResult | None = None) -> Callable[[Activation], Came]:
@@ -450,7 +450,7 @@ class Sim:
         make, now = self.make, self.now
         assert not isinstance(came, Acts)
         if isinstance(came, Doubt):
-            if act.cancelling and act.frame.walk.cut:
+            if act.cancelling and self.machine.undo.refused:
                 self.record(make.cancelled(act, now))
                 return
             self.record(make.review_requested(act, "unknown_outcome", now, came.key))
@@ -555,7 +555,7 @@ class Sim:
         if any(ticket.kind == "ends" for ticket in mine):
             self.stopped.add((act, -1))
             return
-        if act.phase is Phase.REVIEW and not act.frame.walk.cut:
+        if act.phase is Phase.REVIEW and not self.machine.undo.refused:
             return
         for ticket in mine:
             self.tickets.remove(ticket)

@@ -53,6 +53,7 @@ def _final(behaviour: Any) -> StepRunResult:
 
 class _Woken:
     phase = Phase.RESUMING
+    interrupted = False
     wake = TimerWake()
 
 

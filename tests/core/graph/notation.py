@@ -6,6 +6,7 @@ step's options are words: a join mode, `always`, `allow`, `cancel` (its losers),
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -85,3 +86,9 @@ def tries(most: int) -> RetryPolicy:
 def undoing(step: str, most: int = 1, **given: Any) -> GraphSpec:
     """What undoes a step."""
     return GraphSpec(steps=(StepSpec(id=step, retry=tries(most) if most > 1 else None, **given),), edges=())
+
+
+def undone_by(spec: GraphSpec, **graphs: GraphSpec) -> GraphSpec:
+    """The flow with these for undoing its steps."""
+    steps = (replace(step, compensation=graphs.get(step.id, step.compensation)) for step in spec.steps)
+    return replace(spec, steps=tuple(steps))

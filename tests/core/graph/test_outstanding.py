@@ -10,7 +10,7 @@ from openrun.core.events import StepStarted, decode_event, decode_fact, encode_e
 from openrun.core.facts import CancelRequest
 from openrun.core.graph import GraphSpec
 from openrun.core.machine import Machine, UnexpectedFact
-from openrun.core.orders import Await, Cancel, CancelChild, Fail, Rerun, Resume, StartChild
+from openrun.core.orders import CancelChild, Fail, Resume, StartChild
 from openrun.core.outstanding import outstanding, standing, timers
 from openrun.core.types import OnItemError, RunStatus
 
@@ -18,10 +18,8 @@ from .checks import check_starts
 from .generators import random_flow
 from .harness import (
     BEGIN,
-    Hangs,
     Script,
     Sim,
-    Ticket,
     at_random,
     begin,
     children,
@@ -32,47 +30,8 @@ from .harness import (
     run,
     wait,
 )
+from .heir import heir_of, to_the_end
 from .notation import flow
-
-
-class Heir(Sim):
-    """Goes on with a run from its facts alone."""
-
-    def inherit(self, facts: list[object]) -> None:
-        for fact in facts:
-            self.machine.apply(fact)  # type: ignore[arg-type]
-            self.facts.append(fact)  # type: ignore[arg-type]
-        self.machine.take_skipped()
-        self.machine.orders[:] = outstanding(self.machine)
-        self.obey()
-
-    def _carry_out(self, order: object) -> None:
-        match order:
-            case Rerun(act):
-                self.tickets.append(Ticket("ends", act))
-            case Await(act, _due):
-                self.tickets.append(Ticket("timer", act))
-            case Cancel(act) if act.phase.value in ("done", "cancelled"):
-                raise AssertionError("what has ended cannot be cancelled")
-            case _:
-                super()._carry_out(order)  # type: ignore[arg-type]
-
-
-def heir_of(sim: Sim, cut: int) -> Heir:
-    heir = Heir(graph=sim.graph, script=sim.script, child=sim.child, stubborn=sim.stubborn)
-    heir.inherit([decode_fact(encode_event(fact)) for fact in sim.facts[:cut]])
-    return heir
-
-
-def to_the_end(sim: Sim, seed: int) -> Sim:
-    choose = at_random(seed)
-    while sim.machine.verdict is None:
-        options = sim.options()
-        if not options:
-            raise Hangs(f"nothing is under way: {sim.machine.unfinished}")
-        sim.take(choose(options))
-    return sim
-
 
 STEADY: dict[str, tuple[GraphSpec, Script]] = {
     "a chain": (flow("t -> a -> b -> c"), {}),
