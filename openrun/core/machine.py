@@ -120,8 +120,7 @@ class Machine:
     def view(self, act: Activation, extra: Mapping[str, Json] | None = None) -> StateView:
         """The state as this activation reads it."""
         roots = self.roots if not extra else {**self.roots, **extra}
-        done = None if self.undo.walk is None else self.undo.undone_by(act)
-        if done is None:
+        if self.undo.walk is None or (done := self.undo.undone_by(act)) is None:
             return StateView(act.frame, act.snapshot, roots)
         return StateView(done.frame, done.snapshot if act.spec.as_run else done.seq, roots)
 
@@ -229,7 +228,7 @@ class Machine:
         else:
             self._failed(act, result)
         self._router.discharge(act, Phase.DONE)
-        if self._aborted is result:
+        if result.aborts and self._aborted is result:
             self._stop(cut=False)
         self._advance(walk)
 

@@ -42,5 +42,7 @@ class Pen:
     def _readers(self) -> tuple[int, int]:
         live = self.live
         now = (next(iter(live)).snapshot, next(reversed(live)).snapshot) if live else nobody()
-        later = self._undo.readers()
-        return now if later is None else (min(now[0], later[0]), max(now[1], later[1]))
+        if not self._undo.done:
+            return now
+        oldest, newest = self._undo.readers()
+        return min(now[0], oldest), max(now[1], newest)

@@ -1,6 +1,5 @@
 """The undoing of what a run has done: completed steps that can be undone, last first, one at a time."""
 
-from collections import Counter
 from datetime import datetime
 
 from openrun.core.errors import ErrorObject
@@ -24,12 +23,12 @@ class Undo:
 
     __slots__ = (
         "_cut",
-        "_done",
         "_halts",
         "_oldest",
         "_orders",
         "_results",
         "_router",
+        "done",
         "over",
         "pending",
         "reason",
@@ -43,9 +42,9 @@ class Undo:
         self._router = router
         self._halts = halts
         self._orders = orders
-        self._done: list[tuple[Activation, datetime]] = []
+        self.done: list[tuple[Activation, datetime]] = []
         self._oldest = _NEVER
-        self._results: Counter[CompensationStatus] = Counter()
+        self._results: list[CompensationStatus] = []
         self.settled = False
         """What the walk came to is recorded, and it has not fallen quiet: its time was up."""
         self._cut = False
@@ -63,27 +62,27 @@ class Undo:
 
     def remember(self, act: Activation, at: datetime) -> None:
         """A step that can be undone has completed."""
-        self._done.append((act, at))
+        self.done.append((act, at))
         self._oldest = min(self._oldest, act.snapshot)
 
-    def readers(self) -> tuple[int, int] | None:
-        """The seqs between which compensations will read."""
-        return (self._oldest, self._done[-1][0].seq) if self._done else None
+    def readers(self) -> tuple[int, int]:
+        """The seqs between which compensations will read what was done."""
+        return self._oldest, self.done[-1][0].seq
 
     @property
     def since(self) -> datetime:
         """When what is being undone had completed."""
-        return self._done[-1][1]
+        return self.done[-1][1]
 
     @property
     def subject(self) -> Activation:
         """What is being undone, or is next."""
-        return self._done[-1][0]
+        return self.done[-1][0]
 
     def begin(self, status: RunStatus) -> None:
         """The run would end so: undo what it did, if it is to be undone."""
         cancelled = status is RunStatus.CANCELLED and self.wanted
-        if self._done and not self.refused and (status in _UNDONE or cancelled):
+        if self.done and not self.refused and (status in _UNDONE or cancelled):
             self.reason = status
             self._next()
         else:
@@ -119,7 +118,7 @@ class Undo:
 
     def settle(self, status: CompensationStatus) -> None:
         """It is recorded what became of it; what of it still runs is stopped."""
-        self._results[status] += 1
+        self._results.append(status)
         self.pending = None
         if self.walk is not None and self.walk.busy:
             self.settled = True
@@ -139,8 +138,8 @@ class Undo:
         """What became of all of them."""
         if not self._results:
             return None
-        done = self._results[CompensationStatus.COMPLETED]
-        if done == self._results.total():
+        done = self._results.count(CompensationStatus.COMPLETED)
+        if done == len(self._results):
             return CompensationOutcome.COMPLETED
         return CompensationOutcome.PARTIAL if done else CompensationOutcome.FAILED
 
@@ -149,17 +148,17 @@ class Undo:
         if self.walk is not None:
             self._router.close_walk(self.walk)
             self.walk = None
-        self._done.pop()
+        self.done.pop()
         self.settled = False
         self._next()
 
     def _next(self) -> None:
-        if not self._done:
+        if not self.done:
             self.over = True
         elif self._cut:
             self._order(Compensated(self.subject, CompensationStatus.CANCELLED, None))
         else:
-            self._order(Compensate(*self._done[-1]))
+            self._order(Compensate(*self.done[-1]))
 
     def _order(self, order: Compensate | Compensated) -> None:
         self.pending = order
