@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 from openrun.core.asks import Answer
+from openrun.core.effects import IN_DOUBT
 from openrun.core.errors import ErrorObject
 from openrun.core.events import EffectRecorded
 from openrun.core.graph import Graph, Link, Loop, StepSpec
 from openrun.core.joins import Tally
 from openrun.core.layers import Layer
 from openrun.core.results import ItemFailure, Wait, WaitForChildren, WaitForItems, Wake
-from openrun.core.types import OnItemError
+from openrun.core.types import EffectClass, OnItemError
 
 
 class Phase(Enum):
@@ -75,6 +76,14 @@ class Activation:
     @property
     def scope(self) -> str:
         return self.frame.scope
+
+    @property
+    def open_effect(self) -> str | None:
+        """The key of an effect that may not be repeated, and of which nobody knows whether it took place."""
+        for each in self.effects.values():
+            if each.effect is EffectClass.AT_MOST_ONCE and each.status in IN_DOUBT:
+                return each.key
+        return None
 
     @property
     def ran(self) -> bool:

@@ -216,6 +216,9 @@ class Machine:
         walk = act.frame.walk
         result = event.result
         if result.status is StepRunStatus.SUCCESS:
+            if act.step in walk.graph.compensations:
+                # Before it writes: what it read is kept from now on.
+                self.undo.remember(act, event.timestamp)
             self._pen.write(act, event.patch, result.output, self.seq)
             act.fired = result.ports
             if not self._router.settle_success(act, result.ports):
@@ -223,8 +226,6 @@ class Machine:
             if act.spec.replies:
                 walk.replied = True
                 walk.reply = result.output
-            if act.step in walk.graph.compensations:
-                self.undo.remember(act, event.timestamp)
         else:
             self._failed(act, result)
         self._router.discharge(act, Phase.DONE)

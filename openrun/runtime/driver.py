@@ -98,8 +98,7 @@ class Driver:
         """The time of the facts recorded in this turn."""
         self.steering = Steering(self)
         self._effects = Effects(self, surroundings.guards)
-        self._turning = False
-        self._soon = False
+        self._turning = self._soon = False
         self._here = 0
         """Inline steps run in this turn."""
         self._attempts = Attempts(

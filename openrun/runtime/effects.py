@@ -4,7 +4,6 @@ Whoever holds the run acquires an effect by committing that it was started, unde
 have done so. What is known of an effect lies in the run's own journal; the store's table of effects is derived.
 """
 
-from openrun.core.effects import IN_DOUBT
 from openrun.core.frame import Activation, Phase
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.types import EffectClass
@@ -25,21 +24,9 @@ def lost_outcome(act: Activation, plan: StepPlan, *, is_new: bool) -> InDoubt | 
 
     One that `is_new` had not begun to run in this life; what an effect of it came to before may be open still.
     """
-    open_key = _open_key(act)
+    open_key = act.open_effect
     ran = not is_new and act.phase in (Phase.LIVE, Phase.RESUMING)
     return InDoubt(key=open_key) if open_key is not None or (ran and is_once(plan)) else None
-
-
-def _open_key(act: Activation) -> str | None:
-    """The effect that may not be repeated, and of which nobody knows whether it took place."""
-    return next(
-        (
-            each.key
-            for each in act.effects.values()
-            if each.effect is EffectClass.AT_MOST_ONCE and each.status in IN_DOUBT
-        ),
-        None,
-    )
 
 
 class Effects:
@@ -73,7 +60,7 @@ class Effects:
         if told is not None:
             # Also of a step that caught what was to take it out, and came back with something.
             return told
-        open_key = _open_key(act)
+        open_key = act.open_effect
         unknown = outcome is None or (failed is not None and is_unknown(failed))
         once = is_once(self._host.plan(act))
         return InDoubt(key=open_key) if open_key is not None or (unknown and once) else None

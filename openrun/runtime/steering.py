@@ -14,7 +14,7 @@ from openrun.core.machine import Machine
 from openrun.core.orders import Again
 from openrun.core.results import StepRunResult
 from openrun.core.types import Json
-from openrun.runtime.attempt import Attempted
+from openrun.runtime.attempt import Attempted, InDoubt
 
 
 class Steered(Protocol):
@@ -126,7 +126,10 @@ class Steering:
             self._settle_effect(act, doubt, said)
         now = self._run.now
         self._run.record(self._run.facts.review_resolved(act, now, committed=said.committed, by=said.by))
-        if said.committed and (doubt is None or act.cancelling):
+        if act.cancelling and act.open_effect is not None:
+            # It does not run again to find out by itself what else is open.
+            self._run.conclude(act, (InDoubt(key=act.open_effect), {}))
+        elif said.committed and (doubt is None or act.cancelling):
             # A step that is to stop does not run again, yet what it did counts, and can be undone.
             output = said.output if doubt is None or self._run.is_effect(act) else None
             self._run.conclude(act, (StepRunResult.success(act.spec.id, output, port=said.port), {}))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import openrun
 from openrun import Engine, Flow, StepForeach, StepRequest, StepSetState, TriggerManual
-from openrun.core.events import StepCompleted
+from openrun.core.events import CompensationStarted, FlowForked, StepCompleted
 from openrun.core.graph import Graph
 from openrun.core.machine import UnexpectedFact
 from openrun.core.past import NoSuchSeq, Replayer, StepStanding
@@ -31,6 +31,8 @@ from openrun.steps.execution.set_state import StepSetStateConfig
 from openrun.testing import run_flow
 from tests.testing.flows import say, wait
 
+from .graph.acting import charges
+from .graph.asking import agree, interrupts, listens
 from .graph.generators import Drawn, random_flow
 from .graph.harness import Trace, at_random, begin, each, fail, fifo, nothing, ok, per_attempt, run
 from .graph.notation import flow
@@ -336,6 +338,59 @@ def test_what_a_cancel_kept_from_starting_is_skipped_as_cancelled() -> None:
         "b": ("skipped", SkipReason.CANCELLED),
         "c": ("open", None),
     }
+
+
+def test_what_undoes_a_step_stands_beside_it() -> None:
+    trace = run(flow("t -> a -> b", {"a": "undo"}), {"b": fail()}, undo={"a": fail()})
+    found = {(s.step_id, s.scope): s.status for s in replayed(trace).standing(len(trace.facts))}
+    assert found == {
+        ("t", "/"): "succeeded",
+        ("a", "/"): "succeeded",
+        ("b", "/"): "failed",
+        ("a", "/a[undo]"): "failed",
+    }
+    begun = next(fact.seq for fact in trace.facts if isinstance(fact, CompensationStarted))
+    ready = {(s.step_id, s.scope): s.status for s in replayed(trace).standing(begun)}
+    assert ready["a", "/a[undo]"] == "ready"
+
+
+def test_a_step_that_asks_waits_until_it_is_answered() -> None:
+    trace = run(flow("t -> a"), {"a": charges(interrupts("x"))}, replies=agree)
+    kinds = [type(fact).__name__ for fact in trace.facts]
+    assert kinds[4:8] == ["EffectRecorded", "EffectRecorded", "StepInterrupted", "SignalReceived"]
+    found = {seq: dict(standing(trace, seq))["a"] for seq in range(4, len(trace.facts) + 1)}
+    assert list(found.values()) == [*["running"] * 3, "waiting", "running", "succeeded", "succeeded"]
+
+
+def test_what_changed_hands_by_a_fork_is_part_of_the_state() -> None:
+    sim = begin(flow("t -> a"), {"a": listens("go")})
+    for _ in range(3):
+        sim.take(fifo(sim.options()))
+    before = sim.machine.state()
+    stamp: dict[str, Any] = {"run_id": "run", "flow_id": "flow", "timestamp": sim.now}
+    values: dict[str, Json] = {"last": None, "new": 1}
+    change = FlowForked(
+        **stamp,
+        seq=sim.machine.seq + 1,
+        origin="other",
+        at=3,
+        values=values,
+        removed=("given",),
+        outputs={"t": 2},
+    )
+    sim.record(change)
+    past = Replayer(sim.graph, sim.facts)
+    assert (
+        past.state(change.seq)
+        == sim.machine.state()
+        == {**_without(before, "given"), **values, "steps": {"t": 2}}
+    )
+    assert past.diff(change.seq - 1, change.seq)
+    assert [one.status for one in past.standing(change.seq)] == ["succeeded", "running"]
+
+
+def _without(state: dict[str, Json], key: str) -> dict[str, Json]:
+    return {name: value for name, value in state.items() if name != key}
 
 
 # -- nothing is called -------------------------------------------------------------------------------

@@ -432,6 +432,25 @@ async def test_two_effects_in_doubt_are_asked_about_one_after_the_other() -> Non
         assert outside.calls == 2
 
 
+async def test_a_step_that_is_to_stop_is_asked_about_all_its_effects_in_doubt() -> None:
+    outside = Outside(TimeoutError(), TimeoutError())
+
+    @step(effect="at_most_once")
+    async def both(context: StepContext) -> list[Any]:
+        calls = (context.effect(name, outside.call) for name in "ab")
+        return list(await asyncio.gather(*calls))
+
+    async with Desk(flow_of(both(id="both"))) as desk:
+        await desk.cancel(compensate=True)
+        await desk.settle("both", committed=False)
+        await desk.restart()
+        assert not desk.over
+        await desk.settle("both", committed=False)
+        assert (await desk.end()).status is RunStatus.CANCELLED
+        assert {name for name, status in desk.effects() if status == "absent"} == {"a", "b"}
+        assert outside.calls == 2
+
+
 async def test_an_effect_in_doubt_can_be_resolved_by_its_key() -> None:
     outside = Outside(TimeoutError())
     async with App(MemoryStore(), options=QUICK) as app:

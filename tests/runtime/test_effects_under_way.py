@@ -234,6 +234,28 @@ async def test_a_hard_cancel_waits_for_nobody() -> None:
         assert desk.effects()[-1] == ("charge", "unknown")
 
 
+async def test_a_worker_that_stops_leaves_no_call_behind_that_its_run_had_been_given_time_for() -> None:
+    outside = Outside()
+
+    @step
+    async def pay(context: StepContext) -> Any:
+        return await context.effect("charge", outside.wait, effect="at_most_once")
+
+    async with App(MemoryStore(), options=QUICK, catalog=catalog_of(pay=pay)) as app:
+        run = await app.start(flow_of(pay(id="pay")))
+        await outside.inside.wait()
+        await app.cancel(run.run_id)
+        assert app.worker is not None
+        held = app.worker.held[run.run_id]
+        async with asyncio.timeout(20):
+            # The driver has no signal for having heard of it.
+            while not held.driver.machine.cancelled:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await app.close(grace=0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert outside.calls == 0
+
+
 async def test_nothing_goes_out_for_a_step_that_was_given_up() -> None:
     outside = Outside()
     told = asyncio.Event()

@@ -90,7 +90,7 @@ class Large:
         for end in (self._items(flow, begin), self._race(flow, begin)):
             flow.add_edge(end, last)
         self._loop(flow, begin)
-        flow.add_edge(last, self.act(id="clean", label="clean", always=True))
+        flow.add_edge(last, self.act(id="tidy", label="tidy", always=True))
         return flow
 
     def _items(self, flow: Flow, begin: Step) -> Step:

@@ -98,7 +98,7 @@ async def test_each_iteration_of_a_loop_is_undone_for_itself() -> None:
     flow.add_edge(more, breaks(id="breaks"), "false")
     async with Desk(flow) as desk:
         await desk.end()
-    assert [each[:2] for each in seen] == [(4, 4), (3, 3), (2, 2), (1, 1)]
+    assert [each[:2] for each in seen] == [(4, 3), (3, 2), (2, 1), (1, None)]
     assert len({scope for *_, scope in seen}) == 4
 
 
@@ -106,13 +106,12 @@ async def test_items_are_undone_in_the_order_in_which_they_ended_and_read_what_w
     seen: list[Any] = []
 
     @step
-    async def takes(number: int, state: StateContainer) -> int:
-        state.set("mine", number * 10)
+    async def takes(number: int) -> int:
         return number
 
     @takes.compensation
     async def gives(number: int, output: int, state: StateContainer) -> None:
-        seen.append((number, output, state.get("mine"), state.get("item"), state.get("index")))
+        seen.append((number, output, state.get("item"), state.get("index")))
 
     body = body_of(signal("gate", "go-<<item>>"), takes(id="takes", number="<<item>>"))
     each = StepForeach(id="each", config=StepForeachConfig(items=[1, 2, 3], body=body))
@@ -121,7 +120,7 @@ async def test_items_are_undone_in_the_order_in_which_they_ended_and_read_what_w
             await desk.signal(name)
             await desk.restart()
         await desk.end()
-    assert seen == [(1, 1, 10, 1, 0), (3, 3, 30, 3, 2), (2, 2, 20, 2, 1)]
+    assert seen == [(1, 1, 1, 0), (3, 3, 3, 2), (2, 2, 2, 1)]
 
 
 async def test_what_failed_or_never_ran_is_not_undone() -> None:
@@ -147,7 +146,7 @@ async def test_a_run_that_succeeds_undoes_nothing_though_steps_in_it_failed() ->
     assert (end.status, end.compensation, book.undone) == (RunStatus.SUCCEEDED, None, [])
 
 
-async def test_a_compensation_reads_the_state_as_it_was_when_its_step_had_ended() -> None:
+async def test_a_compensation_reads_the_state_as_its_step_did() -> None:
     seen: list[Any] = []
 
     @step
@@ -167,7 +166,54 @@ async def test_a_compensation_reads_the_state_as_it_was_when_its_step_had_ended(
         await desk.restart()
         await desk.end()
         assert desk.driver.machine.state()["x"] == 2
-    assert seen == [(2, {"was": 2}, 2, 1, 1), (1, {"was": 1}, 1, 1, 1)]
+    assert seen == [(2, {"was": 2}, 1, 1, 1), (1, {"was": 1}, None, 1, 1)]
+
+
+async def test_a_step_that_undoes_another_reads_the_state_as_it_was_when_that_had_ended() -> None:
+    seen: list[Any] = []
+
+    @step
+    async def sets(number: int, state: StateContainer) -> int:
+        state.set("x", number)
+        return number
+
+    @step
+    async def notes(x: Any, output: Any) -> None:
+        seen.append((x, output))
+
+    undoing = {at: notes(x="<<x>>", output=f"<<steps.s{at}>>") for at in (1, 2)}
+    flow = flow_of(
+        *(sets(id=f"s{at}", number=at, compensate=undoing[at]) for at in (1, 2)),
+        sets(id="s3", number=3),
+        breaks(id="breaks"),
+    )
+    async with Desk(flow) as desk:
+        await desk.restart()
+        assert (await desk.end()).compensation is CompensationOutcome.COMPLETED
+    assert seen == [(2, 2), (1, 1)]
+
+
+async def test_a_step_is_undone_with_the_config_that_it_ran_with() -> None:
+    seen: list[int] = []
+
+    @step
+    async def spends(amount: int, state: StateContainer) -> None:
+        state.set("left", amount - 1)
+
+    @spends.compensation
+    async def earns(amount: int) -> None:
+        seen.append(amount)
+
+    flow = flow_of(
+        spends(id="one", amount="<<body>>"),
+        spends(id="two", amount="<<left>>"),
+        spends(id="three", amount="<<left>>"),
+        breaks(id="breaks"),
+    )
+    async with Desk(flow, input={"body": 9}) as desk:
+        await desk.restart()
+        await desk.end()
+    assert seen == [7, 8, 9]
 
 
 # -- steps that undo and are steps themselves -------------------------------------------------------

@@ -158,6 +158,30 @@ async def test_a_pause_in_the_middle_holds_what_comes_next() -> None:
     assert undone == [2, 1]
 
 
+async def test_a_pause_leaves_no_instant_to_come_back_for_when_nothing_is_being_undone() -> None:
+    outside = Outside()
+
+    @step
+    async def pays() -> int:
+        return 1
+
+    @pays.compensation
+    async def refunds(context: StepContext) -> None:
+        await context.effect("refund", outside.wait)
+
+    async with Desk(flow_of(pays(id="p1"), pays(id="p2"), breaks(id="breaks"))) as desk:
+        await desk.pause()
+        outside.door.set()
+        await desk.rest()
+        await desk.restart()
+        await desk.advance(DAY + 1)
+        assert desk.driver.resting
+        assert desk.driver.due() is None
+        await desk.resume()
+        await desk.end()
+        assert told(desk) == [("p2", "completed"), ("p1", "expired")]
+
+
 async def test_a_second_cancel_does_not_stop_the_undoing() -> None:
     outside = Outside()
 

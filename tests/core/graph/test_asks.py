@@ -16,7 +16,23 @@ from openrun.core.results import AnswersWake, TimerWake, WaitForAnswers
 from openrun.core.types import RunStatus
 
 from .asking import agree, call, changes, interrupts, listens, open_asks, phase, rest, said, signal
-from .harness import BEGIN, Came, Hangs, Interrupts, Sim, begin, each, explicit, fail, ok, run, wait, woken
+from .harness import (
+    BEGIN,
+    Behaviour,
+    Came,
+    Hangs,
+    Interrupts,
+    Sim,
+    begin,
+    each,
+    explicit,
+    fail,
+    ok,
+    run,
+    settle,
+    wait,
+    woken,
+)
 from .notation import flow
 
 SOON = BEGIN + timedelta(hours=1)
@@ -102,8 +118,7 @@ def test_a_signal_that_comes_while_its_step_is_on_its_way_is_for_the_next(who: s
     sim = rest(begin(flow("t -> a; t -> b" if who == "later" else "t -> a -> c -> b"), script))
     sim.tell(call("x", "x1"))
     sim.tell(call("y", "y1"))
-    if who == "kept":
-        sim.tell(call("y", "y2"))
+    sim.tell(call("y", "y2"))
     steps = sim.finish().machine.state()["steps"]
     assert steps["a"] == ["x1"]
     assert steps["b"] == ["y1"]
@@ -312,6 +327,66 @@ def test_answers_stay_when_the_step_is_tried_again() -> None:
     trace = sim.finish()
     assert trace.machine.state()["steps"]["a"] == [5]
     assert [type(fact) for fact in trace.facts].count(StepInterrupted) == 1
+
+
+def test_a_step_that_was_interrupted_may_wait_for_something_else_afterwards() -> None:
+    """It is woken from that, and does not begin again."""
+    then: list[Behaviour] = [wait(), listens("go"), each([1, 2])]
+    for later in then:
+        tops: list[object] = []
+
+        def behave(act: Activation, later: Behaviour = later, tops: list[object] = tops) -> Came:
+            tops.append(woken(act))
+            came = interrupts("x")(act)
+            return came if isinstance(came, Interrupts) else settle(later, act)
+
+        sim = begin(flow("t -> a", bodies={"a": flow("i")}), {"a": behave}, replies=agree)
+        assert sim.finish().status is RunStatus.SUCCEEDED
+        assert tops[:2] == [None, None]
+        assert None not in tops[2:]
+
+
+def test_an_interrupt_that_the_step_went_on_without_is_over() -> None:
+    def behave(act: Activation) -> Came:
+        return settle(wait() if act.answers else interrupts("x", "y", together=True), act)
+
+    sim = rest(begin(flow("t -> a"), {"a": behave}))
+    left = open_asks(sim)["a.y"].id
+    answer(sim, "a.x")
+    assert not open_asks(sim)
+    assert sim.machine.listening.open(left) is None
+    sim.tell(Answer(ask=left))
+    assert phase(sim, "a") is Phase.WAITING
+    assert sim.finish().status is RunStatus.SUCCEEDED
+
+
+def test_a_step_that_fails_when_it_is_woken_hears_again_what_it_was_told() -> None:
+    def behave(act: Activation) -> Came:
+        came = listens(APPROVAL, "go", most=2)(act)
+        return fail() if act.attempt == 1 and not isinstance(came, WaitForAnswers) else came
+
+    sim = rest(begin(flow("t -> a", {"a": "tries=2"}), {"a": behave}))
+    answer(sim, "a.trip", 1)
+    sim.tell(call("go", 2))
+    rest(sim)
+    assert phase(sim, "a") is Phase.SCHEDULED
+    ring(sim)
+    assert sim.finish().machine.state()["steps"]["a"] == [1, 2]
+
+
+def test_a_wait_in_place_of_another_is_one_of_its_own() -> None:
+    def behave(act: Activation) -> Came:
+        wake = woken(act)
+        if isinstance(wake, AnswersWake) and len(wake.answers) == 1:
+            return WaitForAnswers(asks=(signal("second"),))
+        return listens("first")(act)
+
+    sim = rest(begin(flow("t -> a"), {"a": behave}))
+    sim.tell(call("first", 1))
+    rest(sim)
+    assert list(open_asks(sim)) == ["a.second"]
+    sim.tell(call("second", 2))
+    assert sim.finish().machine.state()["steps"]["a"] == [1, 2]
 
 
 # -- time --------------------------------------------------------------------------------------------

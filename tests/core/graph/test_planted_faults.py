@@ -7,22 +7,36 @@ from typing import Any, cast
 import pytest
 
 from openrun.core import graph, joins, router, verdict
+from openrun.core import listening as listening_module
 from openrun.core import machine as machine_module
-from openrun.core.events import StepStarted
+from openrun.core.asks import Answer
+from openrun.core.events import EffectRecorded, StepStarted
 from openrun.core.frame import Activation, Fanout, Frame, Phase, Round
 from openrun.core.graph import Link
 from openrun.core.halts import Halts
 from openrun.core.joins import FAILED, FIRED, SKIPPED, Tally, Verdict
+from openrun.core.listening import Listening
 from openrun.core.machine import Machine
 from openrun.core.pen import Pen
+from openrun.core.results import StepRunResult
 from openrun.core.router import Router
-from openrun.core.types import ERROR_PORT, JoinMode
+from openrun.core.types import ERROR_PORT, JoinMode, RunStatus
+from openrun.core.undo import Undo
 
+from . import (
+    test_abort as abort,
+)
+from . import (
+    test_asks as asks,
+)
 from . import (
     test_cases as cases,
 )
 from . import (
     test_diamonds as diamonds,
+)
+from . import (
+    test_effects as effects,
 )
 from . import (
     test_foreach as foreach,
@@ -38,6 +52,9 @@ from . import (
 )
 from . import (
     test_tokens as tokens,
+)
+from . import (
+    test_undo as undo,
 )
 from .laws import ends_batch, loop_order_batch, oracle_batch, order_batch
 
@@ -328,6 +345,195 @@ def the_fold_is_not_the_run(patch: pytest.MonkeyPatch) -> None:
         seen.add((event.step_id, event.scope))
 
     patch.setitem(cast("dict[Any, Any]", machine_module._HANDLERS), StepStarted, remember)
+
+
+# -- asks --------------------------------------------------------------------------------------------
+
+
+@caught_by(asks.test_a_signal_goes_to_the_step_that_has_waited_longest)
+def a_signal_goes_to_who_began_to_wait_last(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Listening, "first", lambda self, name: next(reversed(self._named.get(name, {})), None))
+
+
+@caught_by(bound(asks.test_a_signal_that_comes_while_its_step_is_on_its_way_is_for_the_next, "later"))
+def a_signal_goes_to_a_step_that_is_on_its_way(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Listening, "first", lambda self, name: next(iter(self._named.get(name, {})), None))
+
+
+@caught_by(asks.test_early_signals_are_kept_and_heard_in_the_order_in_which_they_came)
+def early_signals_are_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Listening, "keep", _nothing)
+
+
+@caught_by(asks.test_a_step_that_waits_for_several_hears_the_signal_that_came_first)
+def early_signals_are_heard_in_the_order_of_the_asks(patch: pytest.MonkeyPatch) -> None:
+    keep = Listening.keep
+
+    def unordered(self: Listening, answer: Answer) -> None:
+        keep(self, answer)
+        self._arrivals = 0
+
+    patch.setattr(Listening, "keep", unordered)
+
+
+@caught_by(
+    bound(asks.test_a_signal_that_comes_while_its_step_is_on_its_way_is_for_the_next, "kept"),
+    asks.test_signals_that_come_back_are_heard_before_those_that_came_after,
+)
+def a_signal_too_many_is_swallowed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Listening, "_pass_on", _nothing)
+
+
+@caught_by(asks.test_a_step_that_waits_on_keeps_its_asks_and_their_answers)
+def an_approval_is_over_with_its_first_answer(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(listening_module, "_ONE_ANSWER", frozenset(asks.AskKind))
+
+
+@caught_by(asks.test_an_interrupt_asked_again_after_its_answer_came_runs_the_step_at_once)
+def an_interrupt_that_is_over_is_waited_for(patch: pytest.MonkeyPatch) -> None:
+    def patient(self: Listening, act: Activation, wait: Any, now: Any) -> None:
+        act.interrupted = True
+        self._begin_all(act, wait.asks, now)
+        act.heard = len(act.answers)
+
+    patch.setattr(Listening, "interrupt", patient)
+
+
+@caught_by(
+    asks.test_the_asks_of_a_cancelled_step_are_cancelled,
+    asks.test_an_ask_whose_time_is_up_ends_by_the_port_of_its_step,
+)
+def asks_outlive_their_step(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Listening, "end", _nothing)
+
+
+@caught_by(asks.test_an_interrupt_that_the_step_went_on_without_is_over)
+def an_interrupt_outlives_what_it_was_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Listening, "drop", _nothing)
+
+
+@caught_by(asks.test_of_several_interrupts_only_those_expire_whose_time_is_up)
+def every_interrupt_expires_with_the_first(patch: pytest.MonkeyPatch) -> None:
+    expire = Listening.expire
+
+    def hasty(self: Listening, act: Activation, now: Any) -> None:
+        expire(self, act, now.replace(year=9_000))
+
+    patch.setattr(Listening, "expire", hasty)
+
+
+# -- effects and aborts ------------------------------------------------------------------------------
+
+
+@caught_by(
+    effects.test_what_is_known_of_an_effect_is_what_was_recorded_last,
+    effects.test_what_was_committed_survives_retries_and_interrupts,
+)
+def only_the_first_effect_is_known(patch: pytest.MonkeyPatch) -> None:
+    def first(self: Machine, event: EffectRecorded) -> None:
+        act = self.activation(event.step_id, event.scope)
+        act.effects = {(event.name, event.ordinal): event, **act.effects}
+
+    patch.setitem(cast("dict[Any, Any]", machine_module._HANDLERS), EffectRecorded, first)
+
+
+@caught_by(effects.test_what_was_changed_by_hand_is_seen_from_there_on)
+def a_fork_does_not_change_the_state(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Pen, "fork", _nothing)
+
+
+@caught_by(
+    abort.test_no_error_port_fires_and_nothing_forgives_an_abort,
+    abort.test_an_abort_ends_the_run_with_its_payload,
+)
+def an_abort_is_a_failure_like_any_other(patch: pytest.MonkeyPatch) -> None:
+    failed = Machine._failed
+
+    def plain(self: Machine, act: Activation, result: StepRunResult) -> None:
+        failed(self, act, StepRunResult.failure(act.step_id, result.failed_with()))
+
+    patch.setattr(Machine, "_failed", plain)
+
+
+# -- undoing -----------------------------------------------------------------------------------------
+
+
+@caught_by(undo.test_a_chain_that_fails_is_undone_last_first)
+def what_was_done_is_undone_first_first(patch: pytest.MonkeyPatch) -> None:
+    def remember(self: Undo, act: Activation, at: Any) -> None:
+        self._done.insert(0, (act, at))
+
+    patch.setattr(Undo, "remember", remember)
+
+
+@caught_by(bound(undo.test_a_cancelled_run_is_undone_only_if_that_was_wished, False, []))
+def every_run_that_was_cancelled_is_undone(patch: pytest.MonkeyPatch) -> None:
+    begin = Undo.begin
+
+    def eager(self: Undo, status: RunStatus) -> None:
+        self.wanted = True
+        begin(self, status)
+
+    patch.setattr(Undo, "begin", eager)
+
+
+@caught_by(undo.test_a_run_that_is_cancelled_hard_is_not_undone)
+def a_hard_cancel_is_a_soft_one_to_what_undoes(patch: pytest.MonkeyPatch) -> None:
+    begin = Undo.begin
+
+    def eager(self: Undo, status: RunStatus) -> None:
+        self.refused = False
+        begin(self, status)
+
+    patch.setattr(Undo, "begin", eager)
+
+
+@caught_by(undo.test_what_undoes_a_step_reads_the_state_right_after_that_step)
+def what_undoes_reads_the_state_of_now(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Undo, "undone_by", lambda _self, _act: None)
+
+
+@caught_by(
+    undo.test_what_undoes_a_step_reads_the_state_right_after_that_step,
+    undo.test_what_undoes_an_item_reads_the_items_own_state,
+)
+def what_was_overwritten_is_forgotten_before_it_is_undone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Undo, "readers", lambda _self: None)
+
+
+@caught_by(undo.test_a_run_that_came_to_its_limit_of_activations_is_undone)
+def what_undoes_counts_towards_the_limit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Router, "limit", property(lambda _self: 4, _nothing), raising=False)
+
+
+@caught_by(
+    undo.test_a_stubborn_step_that_could_not_be_undone_in_time_ends_before_the_next_begins,
+)
+def the_next_is_undone_while_the_one_before_still_runs(patch: pytest.MonkeyPatch) -> None:
+    def settle(self: Undo, status: Any) -> None:
+        self._results[status] += 1
+        self.pending = None
+        self._close()
+
+    patch.setattr(Undo, "settle", settle)
+
+
+@caught_by(bound(undo.test_a_hard_cancel_ends_what_undoes_and_tells_what_is_left, undo.wait()))
+def a_hard_cancel_does_not_stop_what_undoes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Undo, "stop", _nothing)
+
+
+@caught_by(
+    bound(undo.test_what_cannot_be_undone_does_not_keep_the_others, "b", undo.CompensationOutcome.PARTIAL)
+)
+def what_cannot_be_undone_counts_as_undone(patch: pytest.MonkeyPatch) -> None:
+    quiet = Undo.quiet
+    patch.setattr(Undo, "quiet", lambda self, _error: quiet(self, None))
+
+
+@caught_by(undo.test_what_was_undone_in_spite_of_a_hard_cancel_counts)
+def what_was_undone_in_spite_of_a_cancel_does_not_count(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Undo, "_did_it", lambda _self: False)
 
 
 @pytest.mark.parametrize("name", FAULTS)
