@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
 from openrun.core.asks import Ask, AskKind
@@ -18,6 +18,7 @@ from openrun.steps.spelling import AnyEffect, seconds_in
 Verify = Callable[[str], Awaitable[Verdict]]
 """Says whether the effect of this key took place."""
 
+T = TypeVar("T")
 _PARTS = 2**53
 
 
@@ -113,6 +114,34 @@ class StepContext:
         return self.activation_id
 
     # -- acting -----------------------------------------------------------------------------------
+
+    @overload
+    async def effect(
+        self,
+        name: str,
+        call: Callable[..., Awaitable[T]],
+        /,
+        *args: Any,
+        effect: AnyEffect | None = None,
+        verify: Verify | None = None,
+        retry: RetryPolicy | int | None = None,
+        target: str | None = None,
+        **kwargs: Any,
+    ) -> T: ...
+
+    @overload
+    async def effect(
+        self,
+        name: str,
+        call: Callable[..., T],
+        /,
+        *args: Any,
+        effect: AnyEffect | None = None,
+        verify: Verify | None = None,
+        retry: RetryPolicy | int | None = None,
+        target: str | None = None,
+        **kwargs: Any,
+    ) -> T: ...
 
     async def effect(
         self,

@@ -1,5 +1,6 @@
 """What is documented type-checks for users whose mypy has no pydantic plugin."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 SECONDS = 300
 # Pages redefine their names from block to block, and the first README has a function without annotations.
 FOR_PAGES = ("--allow-redefinition", "--allow-untyped-defs", "--allow-untyped-calls")
+_AWAITS = re.compile(r"^(async with |\S.*\bawait )", re.MULTILINE)
 AROUND = """\
 from openrun import Flow, Step, StepSetState, TriggerWebhook
 async def block(
@@ -52,7 +54,7 @@ def test_the_pages_and_the_first_readme_type_check(tmp_path: Path) -> None:
     for page in PAGES:
         blocks = [block.text for block in blocks_of(page) if block.language == "python"]
         text = "\n".join(blocks)
-        if "\nasync with " in text:
+        if _AWAITS.search(text):
             # Such pages await where no function is, as a notebook does.
             text = "async def page() -> None:\n" + textwrap.indent(text, "    ")
         (tmp_path / f"page_{page.stem}.py").write_text(text)
