@@ -388,13 +388,20 @@ class App:
         output: Json = None,
         port: str | None = None,
     ) -> None:
-        """Say whether the work of a step whose outcome is unknown took place. Raises `UnknownRun`, `RunEnded`."""
-        body = {"step_id": step_id, "scope": scope, "committed": committed, "output": output, "port": port}
-        await self._tell(run_id, MessageKind.REVIEW, body)
+        """Say whether the work of a step whose outcome is unknown took place.
 
-    async def _tell(self, run_id: str, kind: MessageKind, body: dict[str, Any]) -> None:
-        message = Message(run_id=run_id, kind=kind, key=f"{kind}:{self._around.new_run_id()}", body=body)
-        (posted,) = await self.store.post([message])
+        Raises `UnknownRun`, `RunEnded`, and `KeyConflict` when somebody has said otherwise.
+        """
+        body = {"step_id": step_id, "scope": scope, "committed": committed, "output": output, "port": port}
+        seq = (await self.row(run_id)).seq
+        # One answer to one doubt: the next one stands at another event.
+        await self._tell(run_id, MessageKind.REVIEW, body, f"review:{step_id}:{scope}:{seq}")
+
+    async def _tell(
+        self, run_id: str, kind: MessageKind, body: dict[str, Any], key: str | None = None
+    ) -> None:
+        place = f"{kind}:{self._around.new_run_id()}" if key is None else key
+        (posted,) = await self.store.post([Message(run_id=run_id, kind=kind, key=place, body=body)])
         self._check(run_id, posted)
         self._hint()
 
@@ -409,6 +416,8 @@ class App:
             raise RunEnded(
                 f"run {run_id} has ended: {posted.status.value}; nothing can be asked of it any more"
             )
+        if posted.conflict:
+            raise KeyConflict(f"run {run_id} was told otherwise before")
 
     # -- looking ----------------------------------------------------------------------------------
 

@@ -55,6 +55,11 @@ async def run_step(plan: StepPlan, act: Activation, view: StateView, new_context
         return _clean(act, outcome), state.patch
     except Exception as error:  # noqa: BLE001
         return failure_from(act, error), _NOTHING
+    except BaseException as error:
+        if not unwinds(error):
+            raise
+        # Why it left off is known to whoever unwound it.
+        return Asking(asks=()), _NOTHING
 
 
 async def resume_step(

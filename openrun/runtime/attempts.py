@@ -10,14 +10,12 @@ from openrun.core.frame import Activation
 from openrun.core.state import StateView
 from openrun.definition.program import StepPlan
 from openrun.runtime.attempt import (
-    Asking,
     Attempted,
     NewContext,
     broke_off,
     failure_from,
     own_cancellation,
     timed_out,
-    unwinds,
 )
 from openrun.runtime.children import Post
 from openrun.runtime.clock import Clock
@@ -52,7 +50,7 @@ class Attempts:
         view: Callable[[Activation], StateView],
         new_context: NewContext,
         *,
-        settled: Callable[[Activation], Awaitable[None]],
+        settled: Callable[[Activation], Awaitable[None] | None],
     ) -> None:
         """`settled` waits for what a step has left behind when its body ends."""
         self._settled = settled
@@ -125,10 +123,10 @@ class Attempts:
         """The body of a step's own task; whatever happens in it, the driver hears of its end."""
         attempted: Attempted | None = None
         try:
-            if plan.takes_context:
-                attempted = await self._worked(act, plan, work)
-            else:
-                attempted = await work(plan, act, self._view(act), self._new_context)
+            attempted = await work(plan, act, self._view(act), self._new_context)
+            left = self._settled(act) if plan.takes_context else None
+            if left is not None:
+                await left
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling() == 0:
@@ -142,18 +140,6 @@ class Attempts:
         finally:
             self._ended(act, attempted)
             self._clock.release()
-
-    async def _worked(self, act: Activation, plan: StepPlan, work: Work) -> Attempted:
-        """What the work of a step that may act and ask came to, once all that it began has ended."""
-        try:
-            attempted = await work(plan, act, self._view(act), self._new_context)
-        except BaseException as error:
-            if not unwinds(error):
-                raise
-            # Why it left off is known to whoever unwound it.
-            attempted = Asking(asks=()), {}
-        await self._settled(act)
-        return attempted
 
     def _never_entered(self, act: Activation, task: asyncio.Task[None]) -> None:
         known = self._tasks.get(act)

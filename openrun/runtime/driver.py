@@ -38,6 +38,7 @@ from openrun.core.orders import (
 from openrun.core.outstanding import outstanding, timers
 from openrun.core.results import StepRunResult, WaitForChildren
 from openrun.core.state import StateView
+from openrun.core.types import EffectClass
 from openrun.definition.program import Program, StepPlan
 from openrun.runtime.attempt import Attempted, resume_step, run_step
 from openrun.runtime.attempts import Attempts, Gone, Work
@@ -331,8 +332,8 @@ class Driver:
             return
         if self._durable:
             self._log.ended()
-        outcome = None if isinstance(judged, Gone) else judged[0]
-        told = self._effects.ended(act, outcome)
+        acts = self._effects.acting or act.effects or act.spec.effect is EffectClass.AT_MOST_ONCE
+        told = self._effects.ended(act, None if isinstance(judged, Gone) else judged[0]) if acts else None
         if told is not None:
             self.conclude(act, (told, {}))
         elif isinstance(judged, Gone):
@@ -347,8 +348,7 @@ class Driver:
         return self.machine.view(act, self._around.secret_roots)
 
     def _context(self, act: Activation) -> StepContext:
-        acting = self._effects.of(act, self.plan(act))
-        context = acting.context = StepContext(
+        context = StepContext(
             run_id=self.machine.run_id,
             flow_id=self.machine.flow_id,
             step_id=act.spec.id,
@@ -358,8 +358,8 @@ class Driver:
             clock=self._clock.now,
             emit=lambda data: self._emit(act, data),
             http=self._around.http,
-            recording=acting,
-            output=self.machine.undo.output_of(act),
+            recording=lambda own: self._effects.of(act, self.plan(act), own),
+            output=None if self.machine.undo.walk is None else self.machine.undo.output_of(act),
         )
         self._attempts.contexts[act] = context
         return context

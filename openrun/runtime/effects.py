@@ -4,6 +4,8 @@ Whoever holds the run acquires an effect by committing that it was started, unde
 have done so. What is known of an effect lies in the run's own journal; the store's table of effects is derived.
 """
 
+from collections.abc import Awaitable
+
 from openrun.core.frame import Activation, Phase
 from openrun.core.results import Outcome, StepRunResult
 from openrun.core.types import EffectClass
@@ -12,6 +14,7 @@ from openrun.runtime.acting import Acting, Host
 from openrun.runtime.attempt import Asking, InDoubt
 from openrun.runtime.doubt import is_unknown
 from openrun.runtime.guards import Guards
+from openrun.steps.context import StepContext
 
 
 def is_once(plan: StepPlan) -> bool:
@@ -32,19 +35,20 @@ def lost_outcome(act: Activation, plan: StepPlan, *, is_new: bool) -> InDoubt | 
 class Effects:
     """The effects of the activations under way."""
 
-    __slots__ = ("_acting", "_guards", "_host")
+    __slots__ = ("_guards", "_host", "acting")
 
     def __init__(self, host: Host, guards: Guards) -> None:
         self._host = host
         self._guards = guards
-        self._acting: dict[Activation, Acting] = {}
+        self.acting: dict[Activation, Acting] = {}
 
-    def of(self, act: Activation, plan: StepPlan) -> Acting:
-        """For one run of a step from its top."""
-        former = self._acting.get(act)
+    def of(self, act: Activation, plan: StepPlan, context: StepContext) -> Acting:
+        """For one run of a step from its top, as soon as it wants to act, ask or draw."""
+        former = self.acting.get(act)
         if former is not None:
             former.over = True
-        acting = self._acting[act] = Acting(self._host, self._guards, act, plan)
+        acting = self.acting[act] = Acting(self._host, self._guards, act, plan)
+        acting.context = context
         return acting
 
     def ended(self, act: Activation, outcome: Outcome | Asking | InDoubt | None) -> Asking | InDoubt | None:
@@ -52,8 +56,6 @@ class Effects:
 
         Says whether it asks, or is in doubt, whatever else it came to.
         """
-        if not (act in self._acting or act.effects or act.spec.effect is EffectClass.AT_MOST_ONCE):
-            return None
         failed = outcome.error if isinstance(outcome, StepRunResult) else None
         acting = self.flush(act, completes=isinstance(outcome, StepRunResult) and failed is None)
         told = None if acting is None else acting.outcome()
@@ -65,15 +67,14 @@ class Effects:
         once = is_once(self._host.plan(act))
         return InDoubt(key=open_key) if open_key is not None or (unknown and once) else None
 
-    async def settled(self, act: Activation) -> None:
+    def settled(self, act: Activation) -> Awaitable[None] | None:
         """The body of a step has ended: what it left behind comes to its outcome."""
-        acting = self._acting.get(act)
-        if acting is not None:
-            await acting.close()
+        acting = self.acting.get(act)
+        return None if acting is None else acting.close()
 
     def flush(self, act: Activation, *, completes: bool = False) -> Acting | None:
         """Record what its effects came to; to be called within a turn, before what the step itself came to."""
-        acting = self._acting.pop(act, None) if self._acting else None
+        acting = self.acting.pop(act, None)
         if acting is not None:
             acting.flush(completes=completes)
             acting.over = True

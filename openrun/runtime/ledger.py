@@ -8,13 +8,13 @@ import msgspec
 from openrun.core.effects import IN_DOUBT, EffectStatus
 from openrun.core.strict_json import plain
 from openrun.core.types import Json
-from openrun.runtime.errors import EffectSettled, UnknownCompensation, UnknownEffect
+from openrun.runtime.errors import EffectSettled, KeyConflict, UnknownCompensation, UnknownEffect
 from openrun.runtime.messages import MessageKind
 from openrun.store.base import Store
 from openrun.store.rows import CompensationRow, EffectFilter, EffectRow
 
-Tell = Callable[[str, MessageKind, dict[str, Any]], Awaitable[None]]
-"""Posts a message to a run; raises `UnknownRun` and `RunEnded`."""
+Tell = Callable[[str, MessageKind, dict[str, Any], str], Awaitable[None]]
+"""Posts a message to a run, under a key; raises `UnknownRun`, `RunEnded` and `KeyConflict`."""
 
 
 class Ledger:
@@ -57,7 +57,11 @@ class Ledger:
             "output": plain(value),
             "by": by,
         }
-        await self._tell(row.run_id, MessageKind.REVIEW, body)
+        try:
+            # One answer to one doubt: the next one about this effect stands at another event.
+            await self._tell(row.run_id, MessageKind.REVIEW, body, f"review:{row.key}:{row.seq}")
+        except KeyConflict:
+            raise EffectSettled(f"effect {row.key} has been resolved otherwise before") from None
         return row
 
     async def compensations(self, run_id: str | None = None, limit: int = 100) -> list[CompensationRow]:

@@ -57,7 +57,8 @@ class StepContext:
         "_clock",
         "_drawn",
         "_emit",
-        "_recording",
+        "_open",
+        "_opened",
         "abandoned",
         "attempt",
         "flow_id",
@@ -81,7 +82,7 @@ class StepContext:
         clock: Callable[[], datetime],
         emit: Callable[[Any], None],
         http: HttpClient,
-        recording: Recording,
+        recording: Callable[["StepContext"], Recording],
         output: Json = None,
     ) -> None:
         self.run_id = run_id
@@ -100,7 +101,8 @@ class StepContext:
         """Set by a step whose work goes on though it was told to stop: it must not be tried again beside it."""
         self._clock = clock
         self._emit = emit
-        self._recording = recording
+        self._open = recording
+        self._opened: Recording | None = None
         self._drawn: dict[str, int] = {}
 
     @property
@@ -112,6 +114,13 @@ class StepContext:
     def idempotency_key(self) -> str:
         """A key to send along with a call, the same at every repetition of this activation."""
         return self.activation_id
+
+    @property
+    def _recording(self) -> Recording:
+        # Most steps need none, and one is made per step.
+        if self._opened is None:
+            self._opened = self._open(self)
+        return self._opened
 
     # -- acting -----------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ async def subtract(b: int, output: int) -> None: ...
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy as copy_field
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
@@ -61,7 +61,7 @@ class FunctionStep(Step):
 
     async def run(self, state: StateContainer, config: StepConfig, context: StepContext) -> StepRunResult:
         """A result that the function returns is kept; anything else is the output."""
-        result = await _called(self.call, state, config, context)
+        result = await _call(self.call, state, config, context)
         return result if isinstance(result, StepRunResult) else StepRunResult.success(self.id, result)
 
     async def compensate(
@@ -70,7 +70,7 @@ class FunctionStep(Step):
         """Calls the function that `compensation` was put on."""
         if self.undo is None:
             return await super().compensate(state, config, context)
-        result = await _called(self.undo, state, config, context)
+        result = await _call(self.undo, state, config, context)
         return result if isinstance(result, StepRunResult) else None
 
     @classmethod
@@ -82,7 +82,7 @@ class FunctionStep(Step):
         return cls.call.info
 
 
-async def _called(call: Call, state: StateContainer, config: StepConfig, context: StepContext) -> Any:
+def _call(call: Call, state: StateContainer, config: StepConfig, context: StepContext) -> Awaitable[Any]:
     # Containers are copied, for a config is shared by all runs and a function may change what it is given.
     arguments = {name: copy(getattr(config, name)) for name in call.names}
     if call.output:
@@ -92,8 +92,9 @@ async def _called(call: Call, state: StateContainer, config: StepConfig, context
     if call.context is not None:
         arguments[call.context] = context
     if call.threads is None:
-        return await call.function(**arguments)
-    return await _in_thread(call, arguments, context)
+        called: Awaitable[Any] = call.function(**arguments)
+        return called
+    return _in_thread(call, arguments, context)
 
 
 async def _in_thread(call: Call, arguments: dict[str, Any], context: StepContext) -> Any:

@@ -50,9 +50,9 @@ def test_an_abort_may_be_raised_with_its_payload_and_reason() -> None:
 ASKS = (Ask(kind=AskKind.SIGNAL, name="a"), Ask(kind=AskKind.APPROVAL, payload={"to": ("Rome",)}))
 
 
-def test_asks_are_numbered_by_their_place_in_the_activation() -> None:
+def test_asks_are_numbered_by_their_place_kind_and_name_in_the_activation() -> None:
     wait = numbered(WaitForAnswers(asks=ASKS), "act")
-    assert [ask.id for ask in wait.asks] == [ask_id("act", 0), ask_id("act", 1)]
+    assert [ask.id for ask in wait.asks] == [ask_id("act", "0 signal a"), ask_id("act", "1 approval ")]
     assert [ask.name for ask in wait.asks] == ["a", ""]
     assert numbered(wait, "act") == wait
     assert {ask.id for ask in numbered(wait, "other").asks}.isdisjoint(ask.id for ask in wait.asks)

@@ -41,7 +41,7 @@ def a_context(given: dict[str, Any] | None = None, *, http: HttpClient | None = 
         clock=lambda: NOW,
         emit=lambda _: None,
         http=http or HttpClient(),
-        recording=Unrecorded(),
+        recording=lambda _: Unrecorded(),
     )
 
 

@@ -124,6 +124,21 @@ def test_a_signal_that_comes_while_its_step_is_on_its_way_is_for_the_next(who: s
     assert steps["b"] == ["y1"]
 
 
+def test_a_signal_too_many_goes_to_who_began_to_wait_for_it_meanwhile() -> None:
+    sim = rest(begin(flow("t -> a; t -> b"), {"a": listens("x", "y"), "b": wait()}))
+    sim.tell(call("x", "x1"))
+    sim.tell(call("y", "y1"))
+    b = sim.machine.activation("b", "/")
+    sim.record(sim.make.timer_fired(b, sim.now))
+    sim.machine.orders.clear()
+    sim.conclude(b, WaitForAnswers(asks=(signal("y"),)))
+    sim.obey()
+    assert phase(sim, "b") is Phase.WAITING
+    rest(sim)
+    assert (phase(sim, "a"), phase(sim, "b")) == (Phase.DONE, Phase.DONE)
+    assert said(b) == ["y1"]
+
+
 def test_signals_that_come_back_are_heard_before_those_that_came_after() -> None:
     script = {"a": listens("x", "y"), "b": listens("y", "z"), "c": listens("y", "z")}
     sim = rest(begin(flow("t -> a -> b -> c"), script))

@@ -126,7 +126,7 @@ def in_doubt(spec: str = "t -> a -> b", *, committed: bool = True) -> Sim:
     act = sim.machine.activation("a", "/")
     sim.record(sim.make.effect_recorded(act, known(), sim.now))
     sim.take(next(ticket for ticket in sim.tickets if ticket.act is act))
-    assert act.doubt == known().key
+    assert act.doubt == act.open_effect == known().key
     return sim
 
 

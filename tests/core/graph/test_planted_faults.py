@@ -9,7 +9,7 @@ import pytest
 from openrun.core import graph, joins, router, verdict
 from openrun.core import listening as listening_module
 from openrun.core import machine as machine_module
-from openrun.core.asks import Answer
+from openrun.core.asks import Answer, AskKind
 from openrun.core.events import EffectRecorded, StepStarted
 from openrun.core.frame import Activation, Fanout, Frame, Phase, Round
 from openrun.core.graph import Link
@@ -22,6 +22,7 @@ from openrun.core.results import StepRunResult
 from openrun.core.router import Router
 from openrun.core.types import ERROR_PORT, JoinMode, RunStatus
 from openrun.core.undo import Undo
+from openrun.core.undoing import CompensationOutcome
 
 from . import (
     test_abort as abort,
@@ -56,6 +57,7 @@ from . import (
 from . import (
     test_undo as undo,
 )
+from .harness import wait
 from .laws import ends_batch, loop_order_batch, oracle_batch, order_batch
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -386,7 +388,7 @@ def a_signal_too_many_is_swallowed(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(asks.test_a_step_that_waits_on_keeps_its_asks_and_their_answers)
 def an_approval_is_over_with_its_first_answer(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(listening_module, "_ONE_ANSWER", frozenset(asks.AskKind))
+    patch.setattr(listening_module, "_ONE_ANSWER", frozenset(AskKind))
 
 
 @caught_by(asks.test_an_interrupt_asked_again_after_its_answer_came_runs_the_step_at_once)
@@ -425,10 +427,7 @@ def every_interrupt_expires_with_the_first(patch: pytest.MonkeyPatch) -> None:
 # -- effects and aborts ------------------------------------------------------------------------------
 
 
-@caught_by(
-    effects.test_what_is_known_of_an_effect_is_what_was_recorded_last,
-    effects.test_what_was_committed_survives_retries_and_interrupts,
-)
+@caught_by(effects.test_what_is_known_of_an_effect_is_what_was_recorded_last)
 def only_the_first_effect_is_known(patch: pytest.MonkeyPatch) -> None:
     def first(self: Machine, event: EffectRecorded) -> None:
         act = self.activation(event.step_id, event.scope)
@@ -461,7 +460,7 @@ def an_abort_is_a_failure_like_any_other(patch: pytest.MonkeyPatch) -> None:
 @caught_by(undo.test_a_chain_that_fails_is_undone_last_first)
 def what_was_done_is_undone_first_first(patch: pytest.MonkeyPatch) -> None:
     def remember(self: Undo, act: Activation, at: Any) -> None:
-        self._done.insert(0, (act, at))
+        self.done.insert(0, (act, at))
 
     patch.setattr(Undo, "remember", remember)
 
@@ -501,11 +500,6 @@ def what_was_overwritten_is_forgotten_before_it_is_undone(patch: pytest.MonkeyPa
     patch.setattr(Undo, "readers", lambda _self: None)
 
 
-@caught_by(undo.test_a_run_that_came_to_its_limit_of_activations_is_undone)
-def what_undoes_counts_towards_the_limit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Router, "limit", property(lambda _self: 4, _nothing), raising=False)
-
-
 @caught_by(
     undo.test_a_stubborn_step_that_could_not_be_undone_in_time_ends_before_the_next_begins,
 )
@@ -518,14 +512,12 @@ def the_next_is_undone_while_the_one_before_still_runs(patch: pytest.MonkeyPatch
     patch.setattr(Undo, "settle", settle)
 
 
-@caught_by(bound(undo.test_a_hard_cancel_ends_what_undoes_and_tells_what_is_left, undo.wait()))
+@caught_by(bound(undo.test_a_hard_cancel_ends_what_undoes_and_tells_what_is_left, wait()))
 def a_hard_cancel_does_not_stop_what_undoes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Undo, "stop", _nothing)
 
 
-@caught_by(
-    bound(undo.test_what_cannot_be_undone_does_not_keep_the_others, "b", undo.CompensationOutcome.PARTIAL)
-)
+@caught_by(bound(undo.test_what_cannot_be_undone_does_not_keep_the_others, "b", CompensationOutcome.PARTIAL))
 def what_cannot_be_undone_counts_as_undone(patch: pytest.MonkeyPatch) -> None:
     quiet = Undo.quiet
     patch.setattr(Undo, "quiet", lambda self, _error: quiet(self, None))
