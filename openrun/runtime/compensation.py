@@ -1,32 +1,14 @@
 """The undoing of a run's steps, within the time that each has. To be called within a turn of the driver."""
 
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from openrun.core.errors import ErrorObject
-from openrun.core.events import Fact
-from openrun.core.facts import Facts
 from openrun.core.frame import Activation
-from openrun.core.machine import Machine
 from openrun.core.undoing import CompensationStatus
 from openrun.runtime.deadline import Deadline
+from openrun.runtime.recorder import Recorder
 
 _EXPIRED = ErrorObject(code="COMPENSATION_EXPIRED", message="its time was up before it was undone")
-
-
-class Undoing(Protocol):
-    """The driver of the run."""
-
-    @property
-    def machine(self) -> Machine: ...
-
-    @property
-    def facts(self) -> Facts: ...
-
-    @property
-    def now(self) -> datetime: ...
-
-    def record(self, event: Fact) -> None: ...
 
 
 class Compensation:
@@ -34,7 +16,7 @@ class Compensation:
 
     __slots__ = ("_deadline", "_most", "_run")
 
-    def __init__(self, run: Undoing, deadline: Deadline, seconds: float) -> None:
+    def __init__(self, run: Recorder, deadline: Deadline, seconds: float) -> None:
         """A completed step has to be undone within `seconds` of its completion."""
         self._run = run
         self._deadline = deadline

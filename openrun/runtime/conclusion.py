@@ -9,33 +9,20 @@ from msgspec.structs import replace
 from openrun.core.effects import EffectStatus
 from openrun.core.errors import ErrorObject
 from openrun.core.events import EffectRecorded, Fact, activation_id
-from openrun.core.facts import Facts, Known, again
+from openrun.core.facts import Known, again
 from openrun.core.frame import Activation
-from openrun.core.machine import Machine
 from openrun.core.outstanding import waits
 from openrun.core.results import Outcome, StepRunResult, WaitForAnswers, WaitForChildren, numbered
 from openrun.runtime.attempt import Asking, Attempted, InDoubt
+from openrun.runtime.recorder import Recorder
 from openrun.runtime.surroundings import Surroundings
 
 T = TypeVar("T")
 UNKNOWN_OUTCOME = "unknown_outcome"
 
 
-class Concluding(Protocol):
+class Concluding(Recorder, Protocol):
     """The driver of the run."""
-
-    @property
-    def machine(self) -> Machine: ...
-
-    @property
-    def facts(self) -> Facts: ...
-
-    @property
-    def now(self) -> datetime: ...
-
-    def record(self, event: Fact) -> None: ...
-
-    def record_effect(self, act: Activation, known: Known) -> None: ...
 
     def set_timer(self, act: Activation, due: datetime | None) -> None:
         """Come back to this activation at that instant, or only when something happens."""

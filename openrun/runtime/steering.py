@@ -1,38 +1,22 @@
 """What is asked of a run from outside, turned into facts. All of it is to be called within a turn of its driver."""
 
-from datetime import datetime
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from openrun.core.asks import Answer
 from openrun.core.effects import IN_DOUBT, EffectStatus
-from openrun.core.events import Fact
-from openrun.core.facts import CancelRequest, Facts, Known, again
+from openrun.core.facts import CancelRequest, again
 from openrun.core.frame import Activation, Phase
-from openrun.core.machine import Machine
 from openrun.core.orders import Again
 from openrun.core.results import StepRunResult
 from openrun.core.types import Json
 from openrun.runtime.attempt import Attempted, InDoubt
+from openrun.runtime.recorder import Recorder
 
 
-class Steered(Protocol):
+class Steered(Recorder, Protocol):
     """The driver of the run."""
-
-    @property
-    def machine(self) -> Machine: ...
-
-    @property
-    def facts(self) -> Facts: ...
-
-    @property
-    def now(self) -> datetime:
-        """The time of the facts recorded in this turn."""
-
-    def record(self, event: Fact) -> None: ...
-
-    def record_effect(self, act: Activation, known: Known) -> None: ...
 
     def conclude(self, act: Activation, attempted: Attempted) -> None:
         """Record what the step came to."""

@@ -5,9 +5,10 @@ schema, in pydantic and in JSON, is that of the kept type alone. Code that reads
 it, as in `JoinMode(step.join_mode)`, which costs nothing once it is that.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args
 
-from pydantic import GetCoreSchemaHandler, GetPydanticSchema
+from pydantic import AwareDatetime, BeforeValidator, GetCoreSchemaHandler, GetPydanticSchema
 from pydantic_core import CoreSchema
 
 from openrun.core.durations import Seconds, parse_duration
@@ -20,6 +21,15 @@ def kept_as(kind: Any) -> GetPydanticSchema:
     """Marks an annotation whose values are validated, kept and written as this type, whatever else it names."""
     return GetPydanticSchema(lambda _source, handler: handler(kind))
 
+
+def _no_number(value: Any) -> Any:
+    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value.upper()):
+        return value
+    raise ValueError("write an instant as RFC 3339 text, such as '2030-01-31T09:00:00Z'")
+
+
+Instant = Annotated[datetime | str, kept_as(Annotated[datetime, AwareDatetime]), BeforeValidator(_no_number)]
+"""A point in time with its zone."""
 
 JoinModeName = Literal["NO_WAIT", "ALL_SUCCESS", "ALL_DONE", "FIRST_SUCCESS"]
 LosersName = Literal["detach", "cancel"]

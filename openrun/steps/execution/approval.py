@@ -13,9 +13,9 @@ from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, Json, StepType
 from openrun.steps.base import Step, StepConfig, StepInfo
 from openrun.steps.context import StepContext
-from openrun.steps.execution.wait import EXPIRED, LONGEST, Instant, end_of
+from openrun.steps.execution.wait import EXPIRED, LONGEST, end_of
 from openrun.steps.form import form_fault
-from openrun.steps.spelling import Duration, OrTemplate
+from openrun.steps.spelling import Duration, Instant, OrTemplate
 
 APPROVED = "approved"
 REJECTED = "rejected"

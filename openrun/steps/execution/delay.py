@@ -1,9 +1,9 @@
 """Waiting for a time."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Self
+from typing import ClassVar, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from openrun.core.errors import PermanentError
 from openrun.core.limits import DEFAULT_LIMITS
@@ -12,15 +12,9 @@ from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, StepType
 from openrun.steps.base import Step, StepConfig, StepInfo
 from openrun.steps.context import StepContext
-from openrun.steps.spelling import Duration, kept_as, seconds_in
+from openrun.steps.spelling import Duration, Instant, seconds_in
 
 LONGEST = DEFAULT_LIMITS.delay_max
-
-
-def _no_number(value: Any) -> Any:
-    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value.upper()):
-        return value
-    raise ValueError("write an instant as RFC 3339 text, such as '2030-01-31T09:00:00Z'")
 
 
 class StepDelayConfig(StepConfig):
@@ -29,10 +23,7 @@ class StepDelayConfig(StepConfig):
     seconds: Duration | None = Field(
         default=None, ge=0, le=LONGEST, description="How long to wait; up to 366 days.", examples=[5, "5m"]
     )
-    until: (
-        Annotated[datetime | str, kept_as(Annotated[datetime, AwareDatetime]), BeforeValidator(_no_number)]
-        | None
-    ) = Field(
+    until: Instant | None = Field(
         default=None,
         description="The instant to wait for, with a time zone; one in the past is no wait.",
         examples=["2030-01-31T09:00:00Z", "{{body.remind_at}}"],

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from openrun.core.asks import Answer, Ask, AskKind
 from openrun.core.errors import PermanentError
@@ -14,7 +14,7 @@ from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, Json, StepType
 from openrun.steps.base import Step, StepConfig, StepInfo
 from openrun.steps.context import StepContext
-from openrun.steps.spelling import Duration, kept_as, seconds_in
+from openrun.steps.spelling import Duration, Instant, seconds_in
 
 LONGEST = DEFAULT_LIMITS.delay_max
 
@@ -24,13 +24,6 @@ EXPIRED = "expired"
 _MOST_SIGNALS = 32
 
 
-def _no_number(value: Any) -> Any:
-    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value.upper()):
-        return value
-    raise ValueError("write an instant as RFC 3339 text, such as '2030-01-31T09:00:00Z'")
-
-
-Instant = Annotated[datetime | str, kept_as(Annotated[datetime, AwareDatetime]), BeforeValidator(_no_number)]
 SignalName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._:-]{1,128}$")]
 
 
