@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from openrun.core.errors import OpenRunError
 from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown, decode_fact
-from openrun.core.fork import ForkPlan, NoSuchActivation
+from openrun.core.fork import ForkPlan, NoSuchActivation, Wish
 from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.near import did_you_mean
 from openrun.core.past import Replayer
@@ -243,17 +243,8 @@ class App:
         Raises `UnknownRun`, `UnknownVersion`, `WouldRepeat` when something done outside would be done again (unless told to
         `repeat_effects`), `NoSuchActivation`, `PatchError`, and `KeyConflict` for a `key` that was used otherwise.
         """
-        forked = await self._forking.fork(
-            run_id,
-            step=step,
-            scope=scope,
-            patch=patch,
-            version=version,
-            by=by,
-            comment=comment,
-            repeat_effects=repeat_effects,
-            key=key,
-        )
+        wish = Wish(step=step, scope=scope, patch=patch, by=by, comment=comment)
+        forked = await self._forking.fork(run_id, wish, version, repeat_effects=repeat_effects, key=key)
         self._hint()
         return forked
 
@@ -271,9 +262,8 @@ class App:
 
         Raises `NotRetryable` too, for a run that has not ended, or has ended well.
         """
-        forked = await self._forking.fork(
-            run_id, version=version, by=by, comment=comment, repeat_effects=repeat_effects, key=key
-        )
+        wish = Wish(by=by, comment=comment)
+        forked = await self._forking.fork(run_id, wish, version, repeat_effects=repeat_effects, key=key)
         self._hint()
         return forked
 
@@ -287,7 +277,7 @@ class App:
         version: str | None = None,
     ) -> ForkPlan:
         """What a fork (without a step, a retry) would keep and repeat; makes nothing."""
-        return await self._forking.plan(run_id, step=step, scope=scope, patch=patch, version=version)
+        return await self._forking.plan(run_id, Wish(step=step, scope=scope, patch=patch), version)
 
     async def _program(self, flow: Compilable | str) -> Program:
         if isinstance(flow, str):

@@ -1,9 +1,8 @@
 """Forks: new runs that begin with what holds of an old one. Retrying a run is one of them."""
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from openrun.core.errors import OpenRunError
 from openrun.core.events import Fact, FlowCompleted, FlowStarted, decode_fact
@@ -68,27 +67,13 @@ class Forking:
         self._new_run_id = new_run_id
         self._write = write
 
-    async def plan(
-        self,
-        run_id: str,
-        *,
-        step: str | None = None,
-        scope: str = "/",
-        patch: Sequence[Mapping[str, Any]] = (),
-        version: str | None = None,
-        by: str | None = None,
-        comment: str | None = None,
-    ) -> ForkPlan:
-        """How a fork would begin; without a `step`, a retry of what did not succeed.
+    async def plan(self, run_id: str, wish: Wish, version: str | None = None) -> ForkPlan:
+        """How a fork would begin; without a step in the wish, a retry of what did not succeed.
 
-        `patch` (RFC 6902) changes the state as it was right before the step started. `version` is one of the flow's (a hash, at least 8 digits of it, or "latest") in place of the run's own.
-        Raises `UnknownRun`, `UnknownVersion`, `NotRetryable`, `MissingCode`, `NoSuchActivation`, `PatchError` and its kind, and
-        `PermanentError` for a key of the engine's that the patch would set.
+        `version` is one of the flow's (a hash, at least 8 digits of it, or "latest") in place of the run's own.
+        Raises `UnknownRun`, `UnknownVersion`, `NotRetryable`, `MissingCode`, `NoSuchActivation`, `PatchError` and its kind,
+        and `PermanentError` for a key of the engine's that the patch would set.
         """
-        wish = Wish(step=step, scope=scope, patch=patch, by=by, comment=comment)
-        return await self._plan(run_id, wish, version)
-
-    async def _plan(self, run_id: str, wish: Wish, version: str | None) -> ForkPlan:
         facts = await self._facts(run_id)
         if wish.step is None:
             _check_retryable(run_id, facts[-1])
@@ -116,13 +101,9 @@ class Forking:
     async def fork(
         self,
         run_id: str,
-        *,
-        step: str | None = None,
-        scope: str = "/",
-        patch: Sequence[Mapping[str, Any]] = (),
+        wish: Wish,
         version: str | None = None,
-        by: str | None = None,
-        comment: str | None = None,
+        *,
         repeat_effects: bool = False,
         key: str | None = None,
     ) -> Forked:
@@ -131,12 +112,11 @@ class Forking:
         With a `key`, the same key and the same wish give the same run for 24 hours. Raises what `plan` raises,
         `WouldRepeat` unless told to `repeat_effects`, and `KeyConflict`.
         """
-        wish = Wish(step=step, scope=scope, patch=patch, by=by, comment=comment)
-        plan = await self._plan(run_id, wish, version)
+        plan = await self.plan(run_id, wish, version)
         if plan.repeats and not repeat_effects:
             raise WouldRepeat(run_id, plan.repeats)
         dedupe = None if key is None else self._dedupe(run_id, wish, version, key)
-        return await self._make(run_id, plan, dedupe, retries=step is None)
+        return await self._make(run_id, plan, dedupe, retries=wish.step is None)
 
     async def _make(self, run_id: str, plan: ForkPlan, dedupe: Dedupe | None, *, retries: bool) -> Forked:
         begun = plan.facts[0]

@@ -10,7 +10,7 @@ from openrun import Flow, StepContext
 from openrun.app import App, DurableRun
 from openrun.core.errors import OpenRunError, PermanentError
 from openrun.core.events import FlowForked
-from openrun.core.fork import NoSuchActivation
+from openrun.core.fork import ForkPlan, NoSuchActivation, Wish
 from openrun.core.patch import PatchTestFailed
 from openrun.core.types import RunStatus
 from openrun.runtime.errors import KeyConflict, UnknownRun, UnknownVersion
@@ -78,8 +78,29 @@ async def app() -> AsyncIterator[App]:
         yield app
 
 
-def forking(app: App) -> Forking:
-    return Forking(app.store, app.library, app.clock, app._around.new_run_id, app.journal.write)
+class Forks:
+    """Forks as a test writes them."""
+
+    def __init__(self, made: Forking) -> None:
+        self._made = made
+
+    async def plan(self, run_id: str, *, version: str | None = None, **wish: Any) -> ForkPlan:
+        return await self._made.plan(run_id, Wish(**wish), version)
+
+    async def fork(
+        self,
+        run_id: str,
+        *,
+        version: str | None = None,
+        repeat_effects: bool = False,
+        key: str | None = None,
+        **wish: Any,
+    ) -> Forked:
+        return await self._made.fork(run_id, Wish(**wish), version, repeat_effects=repeat_effects, key=key)
+
+
+def forking(app: App) -> Forks:
+    return Forks(Forking(app.store, app.library, app.clock, app._around.new_run_id, app.journal.write))
 
 
 async def ended(app: App, flow: Flow, **how: Any) -> str:
@@ -195,7 +216,7 @@ async def test_a_child_run_that_never_was_has_done_nothing(app: App) -> None:
 
 async def test_a_fork_under_the_id_of_another_run_is_refused(app: App) -> None:
     old = await ended(app, chain("taken", think(id="a")))
-    same = Forking(app.store, app.library, app.clock, lambda: old, app.journal.write)
+    same = Forks(Forking(app.store, app.library, app.clock, lambda: old, app.journal.write))
     with pytest.raises(OpenRunError, match="could not be forked"):
         await same.fork(old, step="a")
 
