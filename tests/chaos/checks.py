@@ -152,17 +152,17 @@ def _families(rows: Mapping[str, RunRow], journals: Mapping[str, Sequence[EventR
 def _effects(told: Mapping[str, list[int]], effects: Mapping[str, Effects]) -> Iterator[str]:
     """What completed was seen; what was seen more often changed hands meanwhile."""
     for key in told.keys() - effects.keys():
-        yield f"the receiver was called for activation {key}, which no journal knows"
+        yield f"the receiver was called for effect {key}, which no journal knows"
     for key, its in effects.items():
         seen_calls = told.get(key, [])
         if len(seen_calls) > its.attempts + its.takeovers:
             yield (
-                f"activation {key} was called {len(seen_calls)} times, with {its.attempts} attempts and "
+                f"effect {key} was called {len(seen_calls)} times, with {its.attempts} attempts and "
                 f"{its.takeovers} changes of hands"
             )
         for number in its.answered:
             if number not in seen_calls:
-                yield f"activation {key} recorded the answer to call {number}, which was not its own"
+                yield f"effect {key} recorded the answer to call {number}, which was not its own"
 
 
 async def _waiting(store: Store, rows: Mapping[str, RunRow]) -> Sequence[RunRow]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from openrun.core.effects import effect_key
 from openrun.core.errors import OpenRunError
 from openrun.core.events import (
     Fact,
@@ -20,6 +21,7 @@ from openrun.core.graph import Graph
 from openrun.core.replay import replay
 from openrun.core.types import FINAL, StepRunStatus
 from openrun.runtime.runlog import standing_of
+from openrun.steps.execution.request import EFFECT
 from openrun.store.chain import broken
 from openrun.store.projection import activation_rows
 from openrun.store.rows import ActivationRow, EventRow, RunRow, Standing
@@ -75,7 +77,7 @@ class Journal:
         for event, fact in zip(self._events, self._facts, strict=True):
             if not isinstance(fact, StepEvent) or not fact.step_id.startswith(CALL):
                 continue
-            key = fact.activation_id
+            key = effect_key(fact.activation_id, EFFECT, 0)
             effects = tally.effects[key]
             if isinstance(fact, StepStarted):
                 effects.attempts += 1
