@@ -22,6 +22,7 @@ from openrun.runtime.births import birth_of, unheld
 from openrun.runtime.clock import Clock, SystemClock
 from openrun.runtime.engine import Compilable, Start, prepare, started
 from openrun.runtime.errors import (
+    CompensationOpen,
     EffectSettled,
     InvalidAnswer,
     KeyConflict,
@@ -64,6 +65,7 @@ from openrun.store.rows import (
 
 __all__ = [
     "App",
+    "CompensationOpen",
     "DurableRun",
     "EffectSettled",
     "ForkPlan",

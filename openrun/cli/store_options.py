@@ -17,6 +17,7 @@ from openrun.core.fork import NoSuchActivation
 from openrun.core.near import did_you_mean
 from openrun.core.patch import PatchTestFailed
 from openrun.runtime.errors import (
+    CompensationOpen,
     EffectSettled,
     InvalidAnswer,
     KeyConflict,
@@ -49,7 +50,7 @@ _UNKNOWN = (
 )
 _CONFLICTS = (
     *(RunEnded, KeyConflict, WaitOver, EffectSettled, NotAllowed),
-    *(NotRetryable, PatchTestFailed),
+    *(NotRetryable, CompensationOpen, PatchTestFailed),
 )
 
 StorePlace = Annotated[

@@ -17,6 +17,10 @@ class UnknownVersion(OpenRunError, LookupError):
     """The flow has no such version, or several begin so."""
 
 
+class CompensationOpen(OpenRunError):
+    """A step could not be undone, and nobody has said yet what becomes of that."""
+
+
 class KeyConflict(OpenRunError):
     """Under this key something else was asked for before."""
 

@@ -1,20 +1,23 @@
 """Forks: new runs that begin with what holds of an old one. Retrying a run is one of them."""
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from openrun.core.errors import OpenRunError
-from openrun.core.events import Fact, FlowCompleted, FlowStarted, decode_fact
+from openrun.core.events import CompensationCompleted, Fact, FlowCompleted, FlowStarted, decode_fact
 from openrun.core.fork import ChildRun, ForkPlan, Origin, Repeat, Target, Wish, done_outside, plan_fork
 from openrun.core.strict_json import canonical, plain
 from openrun.core.types import RunStatus
+from openrun.core.undoing import CompensationStatus
 from openrun.definition.changes import changes
 from openrun.definition.program import Program
 from openrun.definition.reads import reads
 from openrun.runtime.births import birth_of, forked
 from openrun.runtime.clock import Clock
-from openrun.runtime.errors import KeyConflict, UnknownRun, UnknownVersion
+from openrun.runtime.errors import CompensationOpen, KeyConflict, UnknownRun, UnknownVersion
 from openrun.runtime.ids import NewRunId
 from openrun.runtime.library import Library
 from openrun.store.base import Store
@@ -161,7 +164,24 @@ class Forking:
         rows = await self._store.events(run_id)
         if not rows:
             raise UnknownRun(f"the store has no run {run_id!r}")
-        return [decode_fact(row.body) for row in rows]
+        return await self._settled(run_id, [decode_fact(row.body) for row in rows])
+
+    async def _settled(self, run_id: str, facts: list[Fact]) -> list[Fact]:
+        """The facts with what people said of compensations that did not succeed: done by hand, they are done."""
+        if not any(isinstance(each, CompensationCompleted) for each in facts):
+            return facts
+        said = {
+            (row.step_id, row.scope): row.resolution
+            for row in await self._store.compensations(run_id)
+            if row.status != CompensationStatus.COMPLETED
+        }
+        waiting = sorted(step_id for (step_id, _scope), resolution in said.items() if resolution is None)
+        if waiting:
+            raise CompensationOpen(
+                f"the undoing of {', '.join(map(repr, waiting))} of run {run_id} waits for a person: "
+                "resolve it, or ignore it, before the run is forked"
+            )
+        return [_by_hand(each, said) for each in facts]
 
     async def _version(self, begun: FlowStarted, old: Program, wanted: str | None) -> Program:
         if wanted is None:
@@ -188,6 +208,12 @@ class Forking:
             payload_hash=hashlib.sha256(asked.encode()).hexdigest(),
             expires_at=in_ms(self._clock.now()) + _DEDUPE_MS,
         )
+
+
+def _by_hand(fact: Fact, said: Mapping[tuple[str, str], str | None]) -> Fact:
+    if isinstance(fact, CompensationCompleted) and said.get((fact.step_id, fact.scope)) == "resolved":
+        return msgspec.structs.replace(fact, status=CompensationStatus.COMPLETED)
+    return fact
 
 
 def _check_retryable(run_id: str, last: Fact) -> None:

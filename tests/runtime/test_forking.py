@@ -13,7 +13,7 @@ from openrun.core.events import FlowForked
 from openrun.core.fork import ForkPlan, NoSuchActivation, Wish
 from openrun.core.patch import PatchTestFailed
 from openrun.core.types import RunStatus
-from openrun.runtime.errors import KeyConflict, UnknownRun, UnknownVersion
+from openrun.runtime.errors import CompensationOpen, KeyConflict, UnknownRun, UnknownVersion
 from openrun.runtime.forking import (
     Forked,
     Forking,
@@ -316,3 +316,29 @@ async def test_a_fork_of_a_fork_keeps_what_was_patched(app: App) -> None:
     assert await end_of(app, third) is RunStatus.SUCCEEDED
     machine = third.plan.machine
     assert machine.state()["x"] == 2
+
+
+async def test_what_a_person_says_of_an_undoing_that_failed_counts_in_a_retry(app: App) -> None:
+    booked: list[str] = []
+
+    @step
+    async def book(context: StepContext) -> str:
+        booked.append(context.run_id)
+        return "room 7"
+
+    @book.compensation
+    async def release() -> None:
+        raise PermanentError("the hotel does not answer")
+
+    @step
+    async def pay() -> None:
+        if len(booked) == 1:
+            raise PermanentError("declined")
+
+    old = await ended(app, chain("trip", book(id="hotel"), pay(id="pay")))
+    with pytest.raises(CompensationOpen, match="'hotel'"):
+        await app.retry(old)
+    await app.ledger.settle(old, "hotel", resolution="resolved", note="by phone")
+    made = await app.retry(old)
+    await end_of(app, made)
+    assert booked == [old, made.run_id]
