@@ -33,14 +33,21 @@ class Affairs:
     doubts: Sequence[EffectRow]
     compensations: Sequence[CompensationRow]
     progress: Sequence[ProgressRow]
+    reviews: Sequence[ActivationRow]
+    """Steps that a person has to look into as a whole."""
 
     @classmethod
     async def of(cls, app: App, run_id: str, activations: Sequence[ActivationRow]) -> "Affairs":
         """As the store has it."""
+        doubts = await app.ledger.effects(run_id=run_id, status=[EffectStatus.UNKNOWN], limit=_MOST)
+        about = {(row.step_id, row.scope) for row in doubts}
         running = {(row.step_id, row.scope) for row in activations if row.status == "running"}
         return cls(
             waits=await app.waits.open(run_id=run_id, limit=_MOST),
-            doubts=await app.ledger.effects(run_id=run_id, status=[EffectStatus.UNKNOWN], limit=_MOST),
+            doubts=doubts,
+            reviews=[
+                row for row in activations if row.status == "review" and (row.step_id, row.scope) not in about
+            ],
             compensations=await app.ledger.compensations(run_id, _MOST),
             progress=await _latest(app, run_id, running) if running else (),
         )
@@ -59,9 +66,18 @@ class Affairs:
 
     def show(self, out: Screen, now: int, place: list[str], redactor: Redactor) -> None:
         """Print what there is of it; `place` is the store as it is written on a command line."""
-        for row in self.progress[:_SHOWN]:
-            out.print(_progress(row, now, redactor))
+        for report in self.progress[:_SHOWN]:
+            out.print(_progress(report, now, redactor))
         self._show_waits(out, place, redactor)
+        for row in self.reviews[:_SHOWN]:
+            scope = "" if row.scope == "/" else f" --scope '{clean(row.scope, 80)}'"
+            line = (
+                f"openrun resolve {row.run_id} {clean(row.step_id, 64)}{scope} --committed [VALUE] | --absent"
+            )
+            out.print(
+                Text(f"nobody knows whether the work of {clean(row.step_id, 64)} took place", "bold red")
+            )
+            out.print(Text(f"  {line}", "dim"))
         if self.doubts:
             out.print(Text(f"nobody knows whether these took place ({len(self.doubts):,})", "bold red"))
             out.print(effects_table(self.doubts[:_SHOWN], now, redactor))

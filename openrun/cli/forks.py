@@ -184,6 +184,6 @@ def _show_plan(out: Screen, plan: ForkPlan) -> None:
 
 def _show_repeats(out: Screen, repeats: Sequence[Repeat]) -> None:
     if repeats:
-        out.print(Text("done outside, and done again:", "bold yellow"))
+        out.print(Text("done outside, and done again (refused without --repeat-effects):", "bold yellow"))
     for each in repeats:
         out.print(Text(f"  {repeat_in_words(each)}", "yellow"))

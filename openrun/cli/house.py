@@ -199,6 +199,9 @@ def _show_swept(out: Screen, swept: Swept, path: Path | None) -> None:
     _show_faults(swept.kept)
     if swept.kept:
         error_screen().print(Text("kept, for what would be archived is not what was written", "dim"))
+    if swept.owing:
+        left = f"{count(len(swept.owing), 'run')} kept, for somebody has to settle what they did or should have undone"
+        error_screen().print(Text(f"{left}: openrun compensations, openrun effects ls", "yellow"))
 
 
 def _write(document: Any) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from openrun.core.effects import IN_DOUBT
 from openrun.house.archive import Archive
 from openrun.house.roll import UNENDED, every_run
 from openrun.house.verify import UNREADABLE, Fault, checked, verify_run
 from openrun.store.base import Store, StoreUnavailable
-from openrun.store.rows import EventRow, RunFilter, RunRow
+from openrun.store.rows import EffectFilter, EventRow, RunFilter, RunRow
 
 _ALL = 100_000
 _GROUP_BYTES = 16_000_000
@@ -23,12 +24,14 @@ class Swept(msgspec.Struct, kw_only=True):
     """Bytes."""
     kept: list[Fault] = []
     """Runs that stay because their journals are not what was written; nobody should lose sight of them."""
+    owing: list[str] = []
+    """Runs that stay because a person has still to say what became of something they did, or should have undone."""
 
 
 class Retention:
     """Removes, batch by batch, the runs of a store that ended before an instant.
 
-    A run stays as long as its parent or a replay of it goes on. Without an archive journals are not read.
+    A run stays as long as its parent or a replay of it goes on, or somebody has to settle what it did. Without an archive journals are not read.
     """
 
     def __init__(self, store: Store, before: int, archive: Archive | None, *, batch: int = 1_000) -> None:
@@ -36,18 +39,19 @@ class Retention:
         self._before = before
         self._archive = archive
         self._batch = batch
-        self._replayed: set[str] = set()
+        self._tied: set[str] = set()
+        """Runs that others, or people, still need."""
         self._stay: set[str] = set()
         self.swept = Swept()
 
     async def candidates(self) -> list[RunRow]:
         """What would be removed, the oldest first; at most a hundred thousand."""
-        await self._look_for_replays()
+        await self._look_for_ties()
         return [row for row in await self._store.ended_before(self._before, _ALL) if self._may_go(row)]
 
     async def sweep(self) -> Swept:
         """Archive and remove all that may go. Raises OSError when it cannot be archived; then nothing more goes."""
-        await self._look_for_replays()
+        await self._look_for_ties()
         while batch := await self.next():
             await self.remove(await self.archive(batch))
         return self.swept
@@ -59,7 +63,7 @@ class Retention:
             limit = self._batch + len(self._stay)
             rows = await self._store.ended_before(self._before, limit)
             wanted = [row for row in rows if self._may_go(row)]
-            self._stay.update(row.run_id for row in rows if row.run_id in self._replayed)
+            self._stay.update(row.run_id for row in rows if row.run_id in self._tied)
             if wanted or len(rows) < limit:
                 return wanted[: self._batch]
 
@@ -114,11 +118,17 @@ class Retention:
             self._stay.update({row.run_id for row in batch} - {each.run_id for each in tombstones})
 
     def _may_go(self, row: RunRow) -> bool:
-        return row.run_id not in self._stay and row.run_id not in self._replayed
+        return row.run_id not in self._stay and row.run_id not in self._tied
 
-    async def _look_for_replays(self) -> None:
+    async def _look_for_ties(self) -> None:
         async for page in every_run(self._store, RunFilter(status=UNENDED)):
-            self._replayed.update(row.replay_of for row in page if row.replay_of is not None)
+            self._tied.update(row.replay_of for row in page if row.replay_of is not None)
+        open_effects = EffectFilter(status=tuple(sorted(each.value for each in IN_DOUBT)), limit=_ALL)
+        owing = {row.run_id for row in await self._store.compensations(limit=_ALL)}
+        owing |= {row.run_id for row in await self._store.effects(open_effects)}
+        self._tied |= owing
+        ended = await self._store.ended_before(self._before, _ALL) if owing else []
+        self.swept.owing = [row.run_id for row in ended if row.run_id in owing]
 
 
 def _groups(batch: Sequence[RunRow]) -> Iterator[list[RunRow]]:

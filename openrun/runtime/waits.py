@@ -157,9 +157,31 @@ class Waits:
         if ask.quorum > 1 and answer.by is None:
             raise NotAllowed(f"wait {row.wait_id} takes {ask.quorum} persons: say who answers (`by`)")
         _check_value(row, ask, answer)
+        if ask.kind is AskKind.APPROVAL and row.closed_at is None:
+            await self._check_undecided(row, ask, answer)
         person = f":{answer.by or ''}" if ask.kind is AskKind.APPROVAL else ""
         place = f"answer:{row.wait_id}{person}"
         return await self._answer(row, answer, place)
+
+    async def _check_undecided(self, row: WaitRow, ask: Ask, answer: Answer) -> None:
+        """What has been said decides already, though the run has not heard it yet."""
+        said = [
+            msgspec.convert(each.body, Answer)
+            for each in await self._store.waiting_messages([row.run_id])
+            if each.kind == MessageKind.ANSWER and each.body.get("ask") == row.wait_id
+        ]
+        said += await self._heard(row)
+        if any(each.by == answer.by for each in said):
+            # Whether it is the same again, the inbox tells.
+            return
+        yes = {each.by for each in said if each.decision is Decision.APPROVED}
+        if len(yes) >= ask.quorum or any(each.decision is Decision.REJECTED for each in said):
+            raise WaitOver(f"wait {row.wait_id} is over: what was said before decides it")
+
+    async def _heard(self, row: WaitRow) -> list[Answer]:
+        facts = [decode_fact(each.body) for each in await self._store.events(row.run_id)]
+        answers = [fact.answer for fact in facts if isinstance(fact, SignalReceived)]
+        return [each for each in answers if each.ask == row.wait_id]
 
     async def _answer(self, row: WaitRow, answer: Answer, place: str) -> Told:
         answer = msgspec.structs.replace(answer, ask=row.wait_id)
@@ -180,8 +202,7 @@ class Waits:
 
     async def _was_said(self, row: WaitRow, answer: Answer) -> bool:
         """Whether the run heard this very answer; its journal knows also when its inbox has been emptied."""
-        facts = [decode_fact(each.body) for each in await self._store.events(row.run_id)]
-        return any(isinstance(fact, SignalReceived) and fact.answer == answer for fact in facts)
+        return answer in await self._heard(row)
 
     async def _tell(
         self, run_id: str, kind: MessageKind, place: str, answer: Answer, wait_id: str | None = None

@@ -216,3 +216,15 @@ async def test_a_subflow_in_a_foreach_may_wait(app: App) -> None:
     for row in rows:
         await app.waits.signal(row.run_id, "go")
     assert (await run.finished()).status is RunStatus.SUCCEEDED
+
+
+async def test_what_was_said_before_decides_also_while_the_run_is_paused(app: App) -> None:
+    run = await app.start(flow_of(approval("ask", quorum=2)))
+    (row,) = await waits_of(app, 1)
+    await app.pause(run.run_id)
+    await app.waits.approve(row.wait_id, by="ada")
+    await app.waits.approve(row.wait_id, by="bob")
+    with pytest.raises(WaitOver):
+        await app.waits.reject(row.wait_id, "too late", by="eve")
+    await app.resume(run.run_id)
+    assert (await run.finished()).status is RunStatus.SUCCEEDED
