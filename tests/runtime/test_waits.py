@@ -23,6 +23,7 @@ from openrun import (
     StepSetState,
     StepWait,
     TriggerManual,
+    WaitForAnswers,
     step,
 )
 from openrun.core.asks import Decision
@@ -490,3 +491,17 @@ async def test_what_came_too_late_or_twice_is_noted_and_changes_nothing() -> Non
         assert len([each for each in desk.of(SignalReceived) if each.step_id is None]) == 2
         await desk.signal("x")
         await desk.end()
+
+
+async def test_a_run_in_memory_is_told_by_whoever_holds_it() -> None:
+    flow = flow_of(wait("hears", signal="go"), approval("asks"))
+    run = flow.run()
+    async for event in run:
+        if isinstance(event, StepWaiting) and isinstance(event.wait, WaitForAnswers):
+            if event.step_id == "hears":
+                run.signal("go", 7)
+            else:
+                run.answer(event.wait.asks[0].id, decision="approved", by="ada")
+    end = await run.finished()
+    assert end.succeeded
+    assert end.state["steps"]["hears"]["value"] == 7
