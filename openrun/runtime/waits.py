@@ -149,6 +149,8 @@ class Waits:
         return await self._checked(row, ask, answer, roles)
 
     async def _checked(self, row: WaitRow, ask: Ask, answer: Answer, roles: Collection[str]) -> Told:
+        # Ada and " ada" are one person.
+        answer = msgspec.structs.replace(answer, by=(answer.by or "").strip() or None)
         if ask.approvers and not allowed(ask.approvers, answer.by, roles):
             raise NotAllowed(
                 f"wait {row.wait_id} is for {', '.join(ask.approvers)}; "
