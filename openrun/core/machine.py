@@ -450,7 +450,8 @@ class Machine:
     def _finish(self) -> None:
         """The run ends once what it did is undone."""
         if self._verdict is not None and self.undo.over:
-            self.verdict = replace(self._verdict, compensation=self.undo.outcome())
+            outcome = self.undo.outcome()
+            self.verdict = replace(self._verdict, compensation=outcome) if outcome else self._verdict
 
     def _stop_run(self, error: ErrorObject, *, cut: bool = False) -> None:
         self.stop_error = error

@@ -59,11 +59,6 @@ class FunctionStep(Step):
     call: ClassVar[Call]
     undo: ClassVar[Call | None] = None
 
-    async def run(self, state: StateContainer, config: StepConfig, context: StepContext) -> StepRunResult:
-        """A result that the function returns is kept; anything else is the output."""
-        result = await _call(self.call, state, config, context)
-        return result if isinstance(result, StepRunResult) else StepRunResult.success(self.id, result)
-
     async def compensate(
         self, state: StateContainer, config: StepConfig, context: StepContext
     ) -> StepRunResult | None:
@@ -80,6 +75,29 @@ class FunctionStep(Step):
     @classmethod
     def info(cls) -> StepInfo:
         return cls.call.info
+
+
+class ContextStep(FunctionStep):
+    """One that is told of its surroundings, or runs in a thread."""
+
+    async def run(self, state: StateContainer, config: StepConfig, context: StepContext) -> StepRunResult:
+        """A result that the function returns is kept; anything else is the output."""
+        result = await _call(self.call, state, config, context)
+        return result if isinstance(result, StepRunResult) else StepRunResult.success(self.id, result)
+
+
+class PlainStep(FunctionStep):
+    """One that takes nothing but its config, and perhaps the state: no context is made for it."""
+
+    async def run(self, state: StateContainer, config: StepConfig, *_context: StepContext) -> StepRunResult:
+        """A result that the function returns is kept; anything else is the output."""
+        call = self.call
+        # Copied as in `_call`.
+        arguments = {name: copy(getattr(config, name)) for name in call.names}
+        if call.state is not None:
+            arguments[call.state] = state
+        result = await call.function(**arguments)
+        return result if isinstance(result, StepRunResult) else StepRunResult.success(self.id, result)
 
 
 def _call(call: Call, state: StateContainer, config: StepConfig, context: StepContext) -> Awaitable[Any]:
@@ -258,6 +276,8 @@ def _step_class(
     config_class: type[StepConfig],
 ) -> type[FunctionStep]:
     key = settings.type or snake_case(function.__name__)
+    threads = _threads(function, key)
+    base: type[FunctionStep] = PlainStep if threads is None and parameters.context is None else ContextStep
     about = f"Arguments of {function.__name__}()."
     required = any(field.is_required() for field in config_class.model_fields.values())
     config = Field(description=about) if required else Field(default_factory=config_class, description=about)
@@ -265,7 +285,7 @@ def _step_class(
     timeout.default = settings.timeout
     made: type[FunctionStep] = create_model(
         _class_name(function),
-        __base__=FunctionStep,
+        __base__=base,
         __module__=function.__module__,
         __doc__=inspect.getdoc(function) or f"Calls {function.__name__}().",
         type=(str, Field(default=key, exclude=True, repr=False)),
@@ -279,7 +299,7 @@ def _step_class(
         names=tuple(parameters.fields),
         state=parameters.state,
         context=parameters.context,
-        threads=_threads(function, key),
+        threads=threads,
         info=StepInfo(
             name=settings.name or function.__name__.replace("_", " ").capitalize(),
             description=(inspect.getdoc(function) or "").partition("\n")[0],
