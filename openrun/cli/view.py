@@ -95,7 +95,7 @@ class LineView(_Still):
         since = (event.timestamp - self._start).total_seconds() if self._start else 0.0
         subject = _subject(event)
         self._width = max(self._width, min(len(subject), _SUBJECT_WIDTH))
-        self._out.write(f"{f'+{since:.3f}s':>9}  {subject:<{self._width}}  {words}\n")
+        self._out.write(f"{f'{since:+.3f}s':>9}  {subject:<{self._width}}  {words}\n")
         self._out.flush()
 
 
