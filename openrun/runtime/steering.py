@@ -1,5 +1,6 @@
 """What is asked of a run from outside, turned into facts. All of it is to be called within a turn of its driver."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -31,26 +32,16 @@ class Steered(Recorder, Protocol):
         """Carry out what was held back."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """What a person says of work whose outcome is unknown: `output` and `port` where it took place."""
 
-    __slots__ = ("by", "committed", "key", "output", "port")
-
-    def __init__(
-        self,
-        *,
-        committed: bool,
-        output: Json = None,
-        port: str | None = None,
-        key: str | None = None,
-        by: str | None = None,
-    ) -> None:
-        self.committed = committed
-        self.output = output
-        self.port = port
-        self.key = key
-        """The effect it is about, if it is to be about none other."""
-        self.by = by
+    committed: bool
+    output: Json = None
+    port: str | None = None
+    key: str | None = None
+    """The effect it is about, if it is to be about none other."""
+    by: str | None = None
 
 
 class Steering:

@@ -8,15 +8,10 @@ from typing import Any
 import pytest
 
 from openrun import (
-    Flow,
     RunStatus,
-    Step,
-    StepApproval,
     StepContext,
     StepForeach,
     StepSubflow,
-    StepWait,
-    TriggerManual,
     step,
 )
 from openrun.app import App
@@ -25,40 +20,12 @@ from openrun.core.events import (
 )
 from openrun.runtime.errors import InvalidAnswer, KeyConflict, NotAllowed, UnknownWait, WaitOver
 from openrun.runtime.waits import Told
-from openrun.runtime.worker import WorkerOptions
-from openrun.steps.execution.approval import StepApprovalConfig
 from openrun.steps.execution.foreach import StepForeachConfig
 from openrun.steps.execution.subflow import StepSubflowConfig
-from openrun.steps.execution.wait import StepWaitConfig
 from openrun.store.memory import MemoryStore
 from openrun.store.rows import WaitRow
+from tests.runtime.asking import MONEY, QUICK, approval, beside, wait
 from tests.runtime.steps import body_of, catalog_of, flow_of
-
-QUICK = WorkerOptions(lease=5, poll=0.05, listen=0.02, patience=0.1, grace=1)
-MONEY = {
-    "type": "object",
-    "properties": {"amount": {"type": "number", "maximum": 500}},
-    "required": ["amount"],
-}
-
-
-def wait(step_id: str, **config: Any) -> StepWait:
-    return StepWait(id=step_id, config=StepWaitConfig(**config))
-
-
-def approval(step_id: str, **config: Any) -> StepApproval:
-    return StepApproval(id=step_id, config=StepApprovalConfig(title=step_id, **config))
-
-
-def beside(*steps: Step, last: Step | None = None, **settings: Any) -> Flow:
-    """These steps beside each other, and one that all of them lead to."""
-    flow = Flow(name="beside", **settings)
-    begin = flow.add_step(TriggerManual(id="start"))
-    for each in steps:
-        flow.add_edge(begin, each)
-        if last is not None:
-            flow.add_edge(each, last, each.ports[0])
-    return flow
 
 
 @step

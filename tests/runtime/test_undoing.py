@@ -12,7 +12,6 @@ from openrun import (
     RetryPolicy,
     RunStatus,
     StateContainer,
-    StepAbort,
     StepConditional,
     StepContext,
     StepForeach,
@@ -21,33 +20,18 @@ from openrun import (
     step,
 )
 from openrun.core.events import (
-    CompensationCompleted,
     FlowCompleted,
     ReviewRequested,
     StepScheduled,
 )
 from openrun.core.outstanding import standing
 from openrun.core.undoing import CompensationOutcome
-from openrun.runtime.worker import WorkerOptions
-from openrun.steps.execution.abort import StepAbortConfig
 from openrun.steps.execution.conditional import StepConditionalConfig
 from openrun.steps.execution.foreach import StepForeachConfig
 from openrun.steps.execution.subflow import StepSubflowConfig
 from tests.runtime.desk import Desk
 from tests.runtime.steps import Book, Outside, body_of, breaks, catalog_of, flow_of, signal
-
-QUICK = WorkerOptions(lease=5, poll=0.05, listen=0.02, patience=0.1, grace=1)
-DAY = 86_400
-
-
-def abort(payload: Any = None, step_id: str = "abort", **settings: Any) -> StepAbort:
-    return StepAbort(id=step_id, config=StepAbortConfig(reason="enough", payload=payload), **settings)
-
-
-def told(desk: Desk) -> list[tuple[str, str]]:
-    """What became of each compensation."""
-    return [(each.step_id, each.status.value) for each in desk.of(CompensationCompleted)]
-
+from tests.runtime.undoing import abort, told
 
 # -- order ----------------------------------------------------------------------------------------
 

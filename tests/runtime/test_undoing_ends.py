@@ -1,21 +1,18 @@
 """Undoing begins when all else has ended, and ends: in time, stopped, paused, crashed."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from openrun import (
     Limits,
     RunStatus,
-    StepAbort,
     StepContext,
     StepSubflow,
     step,
 )
 from openrun.app import App
 from openrun.core.events import (
-    CompensationCompleted,
     CompensationStarted,
     FlowCompleted,
     StepCompleted,
@@ -24,24 +21,12 @@ from openrun.core.events import (
 from openrun.core.outstanding import standing
 from openrun.core.undoing import CompensationOutcome
 from openrun.runtime.errors import UnknownCompensation
-from openrun.runtime.worker import WorkerOptions
-from openrun.steps.execution.abort import StepAbortConfig
 from openrun.steps.execution.subflow import StepSubflowConfig
 from openrun.store.memory import MemoryStore
+from tests.runtime.asking import QUICK
 from tests.runtime.desk import Desk, cancels
 from tests.runtime.steps import Book, Outside, breaks, catalog_of, flow_of, signal
-
-QUICK = WorkerOptions(lease=5, poll=0.05, listen=0.02, patience=0.1, grace=1)
-DAY = 86_400
-
-
-def abort(payload: Any = None, step_id: str = "abort", **settings: Any) -> StepAbort:
-    return StepAbort(id=step_id, config=StepAbortConfig(reason="enough", payload=payload), **settings)
-
-
-def told(desk: Desk) -> list[tuple[str, str]]:
-    """What became of each compensation."""
-    return [(each.step_id, each.status.value) for each in desk.of(CompensationCompleted)]
+from tests.runtime.undoing import DAY, abort, told
 
 
 async def test_nothing_is_undone_before_the_steps_marked_always_have_ended() -> None:
