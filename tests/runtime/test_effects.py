@@ -22,6 +22,7 @@ from openrun.core.events import (
     EffectRecorded,
     ReviewRequested,
     StepScheduled,
+    StepStarted,
 )
 from openrun.runtime.worker import WorkerOptions
 from openrun.steps.execution.request import StepRequestConfig
@@ -463,3 +464,17 @@ async def test_an_effect_in_doubt_can_be_resolved_by_its_key() -> None:
         assert (await run.finished()).status is RunStatus.SUCCEEDED
         (row,) = await app.ledger.effects(run_id=run.run_id)
         assert (row.status, row.value, row.by) == ("committed", '"seen"', "ada")
+
+
+async def test_in_memory_nobody_can_look_into_an_effect_in_doubt_and_its_step_fails() -> None:
+    async def bank() -> None:
+        raise TimeoutError
+
+    @step
+    async def pays(context: StepContext) -> None:
+        await context.effect("charge", bank, effect="at_most_once")
+
+    run = await flow_of(pays(id="pays", retry=3)).execute()
+    (failure,) = run.failures
+    assert (run.status, failure.error.code) == (RunStatus.FAILED, "OUTCOME_UNKNOWN")
+    assert sum(isinstance(each, StepStarted) and each.step_id == "pays" for each in run.events) == 1
