@@ -60,6 +60,9 @@ class FlowStarted(Event, frozen=True, kw_only=True, tag=True, gc=False):
     state: dict[str, Any] = {}
     parent_run_id: str | None = None
     rules: int = RULES_VERSION
+    traceparent: str | None = None
+    """Who asked for the run, in the words of W3C Trace Context."""
+    tracestate: str | None = None
 
 
 class StepStarted(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):

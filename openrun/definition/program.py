@@ -109,6 +109,8 @@ class Program:
     graph: Graph
     plans: Mapping[Graph, tuple[StepPlan, ...]]
     triggers: tuple[Step, ...]
+    step_types: Mapping[str, str]
+    """Keys of the catalogue by step id, steps of bodies included."""
     timeout: float | None
 
 
@@ -127,6 +129,9 @@ def compile_program(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT
         graph=graph,
         plans=plans,
         triggers=tuple(step for step in draft.steps if step.is_trigger),
+        step_types={
+            plan.step.id: catalog.key_of(type(plan.step)) for each in plans.values() for plan in each
+        },
         timeout=draft.timeout,
     )
 

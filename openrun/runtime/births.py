@@ -9,22 +9,30 @@ from openrun.core.types import RunStatus
 from openrun.runtime.runlog import standing_of
 from openrun.store.chain import GENESIS, link
 from openrun.store.projection import activation_rows, effect_rows, in_ms, wait_rows
-from openrun.store.rows import Birth, Dedupe, EventRow, Release, Slice, Standing
+from openrun.store.rows import Birth, Dedupe, DeliveryRow, EventRow, Release, Slice, Standing
 
 
 def birth_of(
-    event: FlowStarted, *, depth: int = 0, dedupe: Dedupe | None = None, replay_of: str | None = None
+    event: FlowStarted,
+    namespace: str,
+    *,
+    depth: int = 0,
+    dedupe: Dedupe | None = None,
+    replay_of: str | None = None,
+    delivery: DeliveryRow | None = None,
 ) -> Birth:
     """What the store is told of a new run."""
     return Birth(
         flow_id=event.flow_id,
         version=event.version,
+        namespace=namespace,
         created_at=in_ms(event.timestamp),
         trigger=event.trigger,
         parent_run_id=event.parent_run_id,
         depth=depth,
         replay_of=replay_of,
         dedupe=dedupe,
+        delivery=delivery,
     )
 
 

@@ -348,7 +348,7 @@ class Driver:
         return self.machine.view(act, self._around.secret_roots)
 
     def _context(self, act: Activation) -> StepContext:
-        context = StepContext(
+        context = self._attempts.contexts[act] = StepContext(
             run_id=self.machine.run_id,
             flow_id=self.machine.flow_id,
             step_id=act.spec.id,
@@ -360,8 +360,8 @@ class Driver:
             http=self._around.http,
             recording=lambda own: self._effects.of(act, self.plan(act), own),
             output=None if self.machine.undo.walk is None else self.machine.undo.output_of(act),
+            trace=self._around.trace,
         )
-        self._attempts.contexts[act] = context
         return context
 
     def _emit(self, act: Activation, data: Any) -> None:

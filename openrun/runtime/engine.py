@@ -70,6 +70,8 @@ class Start:
     parent_run_id: str | None = None
     run_id: str | None = None
     depth: int = 0
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 class RunHandle:
@@ -239,6 +241,8 @@ def started(program: Program, start: Start, run_id: str, now: datetime) -> FlowS
         input=start.payload,
         state=start.state,
         parent_run_id=start.parent_run_id,
+        traceparent=start.traceparent,
+        tracestate=start.tracestate,
     )
 
 

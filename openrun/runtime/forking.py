@@ -20,15 +20,13 @@ from openrun.runtime.clock import Clock
 from openrun.runtime.errors import CompensationOpen, KeyConflict, UnknownRun, UnknownVersion
 from openrun.runtime.ids import NewRunId
 from openrun.runtime.library import Library
-from openrun.store.base import Store
+from openrun.store.base import Records
 from openrun.store.projection import in_ms
-from openrun.store.rows import Committed, Dedupe, Duplicate, RunFilter, Slice, Verdict
+from openrun.store.rows import Committed, Dedupe, Duplicate, Slice, Verdict
 
 LATEST = "latest"
 _SHORTEST_PREFIX = 8
 _DEDUPE_MS = 24 * 3_600_000
-_VERSIONS_OF = 1_000
-"""Runs whose versions a prefix may name."""
 
 
 class NotRetryable(OpenRunError):
@@ -58,7 +56,7 @@ class Forking:
 
     def __init__(
         self,
-        store: Store,
+        store: Records,
         library: Library,
         clock: Clock,
         new_run_id: NewRunId,
@@ -82,8 +80,9 @@ class Forking:
             _check_retryable(run_id, facts[-1])
         begun = facts[0]
         assert isinstance(begun, FlowStarted)
-        old = await self._library.program(begun.flow_id, begun.version)
-        new = await self._version(begun, old, version)
+        namespace = await self._namespace(run_id)
+        old = await self._library.program(begun.flow_id, begun.version, namespace)
+        new = await self._version(begun, namespace, old, version)
         differences = changes(old, new)
         plan = plan_fork(
             Origin(graph=old.graph, facts=facts),
@@ -126,7 +125,8 @@ class Forking:
         assert isinstance(begun, FlowStarted)
         # Once it succeeds, the dead letter that it repeats is none any more.
         dead = await self._store.dead_letter(run_id) if retries else None
-        birth = birth_of(begun, dedupe=dedupe, replay_of=None if dead is None else run_id)
+        namespace = await self._namespace(run_id)
+        birth = birth_of(begun, namespace, dedupe=dedupe, replay_of=None if dead is None else run_id)
         match await self._write(forked(plan.facts, plan.machine, birth)):
             case Committed():
                 return Forked(run_id=plan.run_id, plan=plan)
@@ -152,13 +152,20 @@ class Forking:
             facts = [decode_fact(row.body) for row in rows]
             begun = facts[0]
             assert isinstance(begun, FlowStarted)
-            program = await self._library.program(begun.flow_id, begun.version)
+            namespace = await self._namespace(child.run_id)
+            program = await self._library.program(begun.flow_id, begun.version, namespace)
             done, started = done_outside(Origin(graph=program.graph, facts=facts))
             for each in done:
                 yield _below(child, each.status, each.effect or each.step_id, each.key)
             pending += [
                 ChildRun(step_id=child.step_id, scope=child.scope, run_id=each.run_id) for each in started
             ]
+
+    async def _namespace(self, run_id: str) -> str:
+        row = await self._store.run(run_id)
+        if row is None:
+            raise UnknownRun(f"the store has no run {run_id!r}")
+        return row.namespace
 
     async def _facts(self, run_id: str) -> list[Fact]:
         rows = await self._store.events(run_id)
@@ -183,23 +190,17 @@ class Forking:
             )
         return [_by_hand(each, said) for each in facts]
 
-    async def _version(self, begun: FlowStarted, old: Program, wanted: str | None) -> Program:
+    async def _version(self, begun: FlowStarted, namespace: str, old: Program, wanted: str | None) -> Program:
         if wanted is None:
             return old
         flow_id = begun.flow_id
-        current = await self._library.current(flow_id)
         if wanted == LATEST:
-            return current or old
-        if await self._store.version(flow_id, wanted) is not None:
-            return await self._library.program(flow_id, wanted)
-        known = {begun.version, *(() if current is None else (current.version,))}
-        known.update(
-            row.version for row in await self._store.runs(RunFilter(flow_id=flow_id, limit=_VERSIONS_OF))
-        )
-        found = sorted(each for each in known if each.startswith(wanted))
+            return await self._library.current(flow_id, namespace) or old
+        known = {row.version for row in await self._store.versions(flow_id, namespace=namespace)}
+        found = [wanted] if wanted in known else sorted(each for each in known if each.startswith(wanted))
         if len(wanted) < _SHORTEST_PREFIX or len(found) != 1:
             raise UnknownVersion(_no_version(flow_id, wanted, known))
-        return await self._library.program(flow_id, found[0])
+        return await self._library.program(flow_id, found[0], namespace)
 
     def _dedupe(self, run_id: str, wish: Wish, version: str | None, key: str) -> Dedupe:
         asked = canonical([run_id, wish.step, wish.scope, plain(list(wish.patch)), version])
@@ -227,7 +228,7 @@ def _no_version(flow_id: str, wanted: str, known: set[str]) -> str:
     names = ", ".join(sorted(each[:12] for each in known))
     return (
         f"flow {flow_id!r} has no one version {wanted!r}; give all of its hash, at least {_SHORTEST_PREFIX} digits "
-        f"of one that runs have ({names}), or {LATEST!r}"
+        f"of one that it has ({names}), or {LATEST!r}"
     )
 
 

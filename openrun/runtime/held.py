@@ -1,12 +1,16 @@
 """One run that this process holds: its driver, its log, and how it leaves."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from openrun.core.errors import ErrorObject
 from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown
 from openrun.core.facts import CancelRequest
+from openrun.core.outstanding import standing
+from openrun.core.types import RunStatus
 from openrun.definition.program import Program
 from openrun.runtime.births import handed_back
 from openrun.runtime.driver import Driver
@@ -14,12 +18,15 @@ from openrun.runtime.hearing import hear
 from openrun.runtime.journal import Journal
 from openrun.runtime.lease import Lease
 from openrun.runtime.library import Library
+from openrun.runtime.observer import Observer
 from openrun.runtime.offspring import Offspring
 from openrun.runtime.runlog import Head, RunLog
 from openrun.runtime.slots import Slots
 from openrun.runtime.surroundings import Surroundings
 from openrun.store.projection import in_ms
-from openrun.store.rows import Birth, Duplicate, InboxRow, Release
+from openrun.store.rows import DEFAULT_NAMESPACE, Birth, Duplicate, InboxRow, Release
+
+_log = logging.getLogger("openrun.run")
 
 POISON = "poison"
 MISSING_CODE = "missing code"
@@ -36,6 +43,17 @@ class Left:
     lost: str | None = None
     fault: BaseException | None = None
 
+    def why(self, status: RunStatus) -> str:
+        """In a word or two, given where the run stood."""
+        ways = {
+            "duplicate": self.duplicate is not None,
+            "fault": self.fault is not None,
+            "lost": self.lost is not None,
+            "ended": self.end is not None,
+            "handed back": status in (RunStatus.PENDING, RunStatus.RUNNING),
+        }
+        return next((name for name, fits in ways.items() if fits), "rests")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -49,11 +67,33 @@ class Place:
     worker: str
     lacking: Callable[[str], None]
     """Told which version this process has not the code for."""
+    secrets: Mapping[str, str]
+    """Those of all namespaces."""
+    observers: Sequence[Observer]
+    _within: dict[str, Surroundings] = field(default_factory=dict)
+
+    def surroundings(self, namespace: str) -> Surroundings:
+        """Those of the runs of a namespace."""
+        if namespace == DEFAULT_NAMESPACE:
+            return self.around
+        known = self._within.get(namespace)
+        if known is None:
+            known = self._within[namespace] = self.around.within(namespace, self.secrets)
+        return known
 
     @property
     def most(self) -> tuple[int, int]:
         """The events and the bytes that the journal of a run may have."""
         return self.around.limits.run_events, self.around.limits.run_bytes
+
+
+@contextlib.contextmanager
+def _unharmed(run: "HeldRun") -> Iterator[None]:
+    """Whoever watches must not stop the run, nor those that share its commit."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001
+        _log.exception("run %s: an observer failed", run.run_id)
 
 
 class HeldRun:
@@ -74,18 +114,23 @@ class HeldRun:
         begun = history[0]
         assert isinstance(begun, FlowStarted)
         self.run_id = head.run_id
+        self.flow_id = program.flow_id
+        self.namespace = head.namespace
+        self.fence = head.fence
         self.program = program
+        self.history: Sequence[Fact] = () if birth is not None else history
         self._place = place
+        around = place.surroundings(self.namespace)
+        if place.observers:
+            around = replace(around, trace=self._trace)
         self.log = RunLog(place, head, self, show, birth)
         self.driver = Driver(
-            place.around,
+            around,
             program,
             begun,
             self.log,
-            lambda post: Offspring(
-                place.around, place.library, self.log, post, depth=depth, lacks=self._lacks
-            ),
-            history=() if birth is not None else history,
+            lambda post: Offspring(around, place.library, self.log, post, depth=depth, lacks=self._lacks),
+            history=self.history,
         )
         self.log.machine = self.driver.machine
         self._told = asyncio.Event()
@@ -135,6 +180,37 @@ class HeldRun:
     def _let_go(self, release: Release) -> None:
         self.log.release(release)
         self.log.committed(self._told.set)
+
+    # -- who watches ------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> RunStatus:
+        return standing(self.driver.machine)
+
+    def step_type(self, step_id: str) -> str:
+        return self.program.step_types[step_id]
+
+    def taken(self) -> None:
+        """The worker has it: say so."""
+        for observer in self._place.observers:
+            with _unharmed(self):
+                observer.took(self)
+
+    def heard(self, shown: Sequence[Shown]) -> None:
+        for observer in self._place.observers:
+            with _unharmed(self):
+                observer.heard(self, shown)
+
+    def gone(self, left: Left) -> None:
+        """The worker has it no more: say so."""
+        self.history = ()
+        for observer in self._place.observers:
+            with _unharmed(self):
+                observer.left(self, left.why(self.status))
+
+    def _trace(self, _run_id: str, step_id: str, scope: str) -> tuple[str, str | None] | None:
+        traces = (each.trace(self, step_id, scope) for each in self._place.observers)
+        return next((each for each in traces if each is not None), None)
 
     # -- what the log tells -----------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The port to chance: ids of runs."""
 
+import base64
 import os
 import time
 from collections.abc import Callable
@@ -13,3 +14,8 @@ def uuid7() -> str:
     value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
     value &= ~(0xF << 76) & ~(0x3 << 62)
     return str(UUID(int=value | 0x7 << 76 | 0x2 << 62))
+
+
+def new_secret() -> str:
+    """43 letters, digits, - and _ that nobody can guess: 256 random bits."""
+    return base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()

@@ -59,6 +59,8 @@ class Journal:
         self._closed = False
         self.commits = 0
         """Transactions so far."""
+        self.trouble: StoreUnavailable | None = None
+        """Why the store takes nothing at the moment."""
 
     def touch(self, source: Source, *, urgent: bool) -> None:
         """This source has something to write; `urgent` when somebody waits for it."""
@@ -164,13 +166,15 @@ class Journal:
         while True:
             try:
                 verdicts = await self._store.commit(slices)
-            except StoreUnavailable:
+            except StoreUnavailable as trouble:
+                self.trouble = trouble
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 if self._lease is not None:
                     # The store may have been away for longer than the lease.
                     await self._lease.secured()
             else:
+                self.trouble = None
                 self.commits += 1
                 return verdicts
 

@@ -10,7 +10,7 @@ from openrun.core.strict_json import plain
 from openrun.core.types import Json
 from openrun.runtime.errors import EffectSettled, KeyConflict, UnknownCompensation, UnknownEffect
 from openrun.runtime.messages import MessageKind
-from openrun.store.base import Store
+from openrun.store.base import Records
 from openrun.store.rows import CompensationRow, EffectFilter, EffectRow
 
 Tell = Callable[[str, MessageKind, dict[str, Any], str], Awaitable[None]]
@@ -20,7 +20,7 @@ Tell = Callable[[str, MessageKind, dict[str, Any], str], Awaitable[None]]
 class Ledger:
     """The effects and the compensations of a store's runs."""
 
-    def __init__(self, store: Store, tell: Tell) -> None:
+    def __init__(self, store: Records, tell: Tell) -> None:
         self._store = store
         self._tell = tell
 

@@ -12,7 +12,7 @@ from openrun.runtime.clock import Clock
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.projection import in_ms
-from openrun.store.rows import VersionRow
+from openrun.store.rows import DEFAULT_NAMESPACE, VersionRow
 
 _KEPT = 256
 _FRESH = 1.0
@@ -31,52 +31,64 @@ class Library:
         self._limits = limits
         self._clock = clock
         self._programs: OrderedDict[str, Program] = OrderedDict()
-        self._current: dict[str, tuple[float, Program]] = {}
+        """By version, which is the hash of the document: what two namespaces have alike is one."""
+        self._current: dict[tuple[str, str], tuple[float, Program]] = {}
 
-    async def add(self, program: Program) -> None:
-        """Keep a version in the store and make it the current one of its flow."""
-        await self._store.keep_version(
-            VersionRow(
-                flow_id=program.flow_id,
-                version=program.version,
-                name=program.name,
-                document=canonical(program.document),
-                created_at=in_ms(self._clock.now()),
-            )
+    async def add(
+        self, program: Program, namespace: str = DEFAULT_NAMESPACE, *, expected: str | None = None
+    ) -> bool:
+        """Keep a version in the store and make it the current one of its flow.
+
+        With `expected`, only if that is the current version now ("": if there is no such flow); else False.
+        """
+        row = VersionRow(
+            flow_id=program.flow_id,
+            version=program.version,
+            namespace=namespace,
+            name=program.name,
+            document=canonical(program.document),
+            created_at=in_ms(self._clock.now()),
         )
+        if not await self._store.keep_version(row, expected=expected):
+            return False
         self._keep(program)
-        self._current[program.flow_id] = (self._clock.monotonic(), program)
+        self._current[namespace, program.flow_id] = (self._clock.monotonic(), program)
+        return True
 
-    async def is_current(self, program: Program) -> bool:
+    async def is_current(self, program: Program, namespace: str = DEFAULT_NAMESPACE) -> bool:
         """Whether new runs of its flow get this version already."""
-        known = self._current.get(program.flow_id)
+        known = self._current.get((namespace, program.flow_id))
         if known is not None and self._clock.monotonic() - known[0] < _FRESH:
             return known[1].version == program.version
-        row = await self._store.version(program.flow_id)
+        row = await self._store.version(program.flow_id, namespace=namespace)
         return row is not None and row.version == program.version
 
-    async def program(self, flow_id: str, version: str) -> Program:
+    async def program(self, flow_id: str, version: str, namespace: str = DEFAULT_NAMESPACE) -> Program:
         """This version, compiled. Raises `MissingCode`."""
         known = self._programs.get(version)
         if known is not None:
             self._programs.move_to_end(version)
             return known
-        row = await self._store.version(flow_id, version)
+        row = await self._store.version(flow_id, version, namespace=namespace)
         if row is None:
             raise MissingCode(f"version {version[:12]} of flow {flow_id!r} is not in the store")
         return self._keep(self._compiled(row))
 
-    async def current(self, flow_id: str) -> Program | None:
+    def compiled(self, version: str) -> Program | None:
+        """This version if it was asked for lately."""
+        return self._programs.get(version)
+
+    async def current(self, flow_id: str, namespace: str = DEFAULT_NAMESPACE) -> Program | None:
         """The version that new runs of a flow get, or None when the store has no such flow."""
-        known = self._current.get(flow_id)
+        known = self._current.get((namespace, flow_id))
         now = self._clock.monotonic()
         if known is not None and now - known[0] < _FRESH:
             return known[1]
-        row = await self._store.version(flow_id)
+        row = await self._store.version(flow_id, namespace=namespace)
         if row is None:
             return None
         program = self._programs.get(row.version) or self._keep(self._compiled(row))
-        self._current[flow_id] = (now, program)
+        self._current[namespace, flow_id] = (now, program)
         return program
 
     def _keep(self, program: Program) -> Program:

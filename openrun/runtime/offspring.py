@@ -1,7 +1,7 @@
 """The child runs of a durable run: made in the store along with the events that ask for them."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -58,7 +58,7 @@ class Offspring:
     def start(self, act: Activation, index: int, wait: WaitForChildren, on_end: OnEnd) -> None:
         run_id = wait.run_ids[index]
         self.expect(act, index, wait, on_end)
-        start = self._start(run_id, wait, wait.inputs[index])
+        start = self._start(act, index, wait)
         task = self._unborn[run_id] = asyncio.get_running_loop().create_task(start)
         self._around.clock.hold()
         task.add_done_callback(lambda task: self._began(run_id, task))
@@ -90,21 +90,24 @@ class Offspring:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _start(self, run_id: str, wait: WaitForChildren, payload: Mapping[str, Any]) -> None:
-        self._log.bear(await self._birth(run_id, wait, payload))
+    async def _start(self, act: Activation, index: int, wait: WaitForChildren) -> None:
+        trace = self._around.trace
+        named = None if trace is None else trace(self._log.run_id, act.spec.id, act.frame.scope)
+        self._log.bear(await self._birth(wait, index, named or (None, None)))
 
-    async def _birth(self, run_id: str, wait: WaitForChildren, payload: Mapping[str, Any]) -> Slice:
-        program = await self._library.current(wait.flow)
+    async def _birth(self, wait: WaitForChildren, index: int, trace: tuple[str | None, str | None]) -> Slice:
+        program = await self._library.current(wait.flow, self._log.namespace)
         if program is None:
             hint = "add it to the store, or correct the step"
             raise PermanentError(f"the store knows no flow {wait.flow!r}; {hint}", code="FLOW_NOT_FOUND")
         try:
-            start = prepare(program, wait.trigger, payload, {})
+            start = prepare(program, wait.trigger, wait.inputs[index], {})
         except InvalidFlow as error:
             raise PermanentError(str(error), code="INVALID_TRIGGER") from None
-        child = replace(start, parent_run_id=self._log.run_id)
-        event = started(program, child, run_id, self._around.clock.now())
-        return unheld(event, birth_of(event, depth=self._depth + 1))
+        parent, state = trace
+        child = replace(start, parent_run_id=self._log.run_id, traceparent=parent, tracestate=state)
+        event = started(program, child, wait.run_ids[index], self._around.clock.now())
+        return unheld(event, birth_of(event, self._log.namespace, depth=self._depth + 1))
 
     def _began(self, run_id: str, task: "asyncio.Task[None]") -> None:
         def tell() -> None:

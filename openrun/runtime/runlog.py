@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,6 +62,9 @@ class Holder(Protocol):
     def known(self, duplicate: Duplicate) -> None:
         """The run is none: it was started before."""
 
+    def heard(self, shown: Sequence[Shown]) -> None:
+        """These events are on disk."""
+
     def relieved(self) -> None:
         """There is room again: the run may go on."""
 
@@ -92,6 +95,7 @@ class NewHead:
 
     run_id: str
     parent_run_id: str | None
+    namespace: str
     fence: int = 1
     seq: int = 0
     hash: str = GENESIS
@@ -123,6 +127,7 @@ class RunLog:
         self.draining = False
         self._journal = journal
         self.run_id = head.run_id
+        self.namespace = head.namespace
         self._parent = head.parent_run_id
         self._worker = worker
         self.fence = head.fence
@@ -321,8 +326,11 @@ class RunLog:
         self._holder.unwritable(self._flying_from, f"its journal cannot be written: {fault}")
 
     def _heard(self, shown: list[Shown], gates: list[Callable[[], None]]) -> None:
-        for each in shown:
-            self._tell_watcher(each)
+        if shown:
+            self._holder.heard(shown)
+        if self._watch is not unseen:
+            for each in shown:
+                self._tell_watcher(each)
         for then in gates:
             then()
         if self._was_full:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 from openrun.core.errors import ErrorObject
@@ -14,6 +14,8 @@ from openrun.runtime.clock import Clock
 from openrun.runtime.guards import Guards
 from openrun.runtime.ids import NewRunId
 from openrun.runtime.secrets import Redactor
+from openrun.steps.context import Trace
+from openrun.store.rows import DEFAULT_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Surroundings:
     redact: Callable[[ErrorObject], ErrorObject]
     masked: Callable[[Any], Any] | None
     """Takes the values of secrets out of what a step made; None when there are none."""
+    trace: Trace | None = None
+    """What names a step to those whom it calls; None when nobody traces."""
 
     @classmethod
     def of(
@@ -61,6 +65,7 @@ class Surroundings:
         new_run_id: NewRunId,
         secrets: Mapping[str, str],
     ) -> Self:
+        """`secrets` by name; those of a namespace other than the default one as "namespace/name"."""
         redactor = Redactor(secrets)
         return cls(
             clock=clock,
@@ -68,7 +73,23 @@ class Surroundings:
             http=http,
             guards=Guards(clock, limits),
             new_run_id=new_run_id,
-            secret_roots={"secrets": dict(secrets)} if secrets else {},
+            secret_roots=_roots(secrets_of(secrets, DEFAULT_NAMESPACE)),
             redact=redactor.error,
             masked=redactor.masked if secrets else None,
         )
+
+    def within(self, namespace: str, secrets: Mapping[str, str]) -> "Surroundings":
+        """The same for the runs of a namespace, which see its secrets alone."""
+        return replace(self, secret_roots=_roots(secrets_of(secrets, namespace)))
+
+
+def secrets_of(secrets: Mapping[str, str], namespace: str) -> dict[str, str]:
+    """The secrets of one namespace by name, out of all: "name", and "namespace/name" of others than the default one."""
+    if namespace == DEFAULT_NAMESPACE:
+        return {name: value for name, value in secrets.items() if "/" not in name}
+    begin = f"{namespace}/"
+    return {name.removeprefix(begin): value for name, value in secrets.items() if name.startswith(begin)}
+
+
+def _roots(secrets: dict[str, str]) -> Mapping[str, Json]:
+    return {"secrets": secrets} if secrets else {}

@@ -22,7 +22,7 @@ from openrun.runtime.errors import (
 )
 from openrun.runtime.messages import MessageKind
 from openrun.steps.form import check_form
-from openrun.store.base import Store
+from openrun.store.base import Records
 from openrun.store.projection import in_ms
 from openrun.store.rows import Message, Posted, WaitFilter, WaitRow
 
@@ -43,7 +43,7 @@ class Waits:
 
     def __init__(
         self,
-        store: Store,
+        store: Records,
         new_key: Callable[[], str],
         now: Callable[[], datetime],
         *,

@@ -12,6 +12,8 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from openrun.core.events import Shown, decode_fact
 from openrun.definition.program import Program
 from openrun.runtime.births import birth_of, handed_back
@@ -20,13 +22,23 @@ from openrun.runtime.held import MISSING_CODE, POISON, HeldRun, Left, Place
 from openrun.runtime.journal import Journal
 from openrun.runtime.lease import Lease
 from openrun.runtime.library import Library, MissingCode
+from openrun.runtime.observer import Observer
 from openrun.runtime.runlog import NewHead, unseen
 from openrun.runtime.slots import Slots
 from openrun.runtime.surroundings import Surroundings
 from openrun.store.base import Hinting, Store, StoreError, StoreUnavailable
 from openrun.store.chain import broken
 from openrun.store.projection import in_ms
-from openrun.store.rows import Claim, Dedupe, EventRow, InboxRow, Release, RunRow
+from openrun.store.rows import (
+    DEFAULT_NAMESPACE,
+    Claim,
+    Dedupe,
+    DeliveryRow,
+    EventRow,
+    InboxRow,
+    Release,
+    RunRow,
+)
 
 _log = logging.getLogger("openrun.worker")
 
@@ -62,7 +74,17 @@ class WorkerOptions:
 class Worker:
     """Runs what the store has to run, in this process."""
 
-    def __init__(self, store: Store, around: Surroundings, library: Library, options: WorkerOptions) -> None:
+    def __init__(
+        self,
+        store: Store,
+        around: Surroundings,
+        library: Library,
+        options: WorkerOptions,
+        *,
+        secrets: Mapping[str, str] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """`secrets` of all namespaces, as `Surroundings.of` takes them; `observers` are told what runs do."""
         self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{around.new_run_id()[-12:]}"
         self._store = store
         self._around = around
@@ -78,6 +100,8 @@ class Worker:
             lease=self.lease,
             worker=self.name,
             lacking=self._lacking,
+            secrets=secrets or {},
+            observers=tuple(observers),
         )
         self.held: dict[str, HeldRun] = {}
         self._claiming: set[str] = set()
@@ -146,14 +170,16 @@ class Worker:
         start: Start,
         show: Callable[[Shown], None],
         *,
+        namespace: str = DEFAULT_NAMESPACE,
         dedupe: Dedupe | None = None,
-        replay_of: str | None = None,
+        delivery: DeliveryRow | None = None,
     ) -> HeldRun:
-        """Start a new run here. It is on disk once its log's `committed` calls back."""
+        """Start a new run here. It is on disk once its log's `committed` calls back; its delivery gets its id."""
         run_id = start.run_id or self._around.new_run_id()
         event = started(program, start, run_id, self._around.clock.now())
-        birth = birth_of(event, depth=start.depth, dedupe=dedupe, replay_of=replay_of)
-        head = NewHead(run_id=run_id, parent_run_id=start.parent_run_id)
+        row = None if delivery is None else replace(delivery, run_id=run_id)
+        birth = birth_of(event, namespace, depth=start.depth, dedupe=dedupe, delivery=row)
+        head = NewHead(run_id=run_id, parent_run_id=start.parent_run_id, namespace=namespace)
         run = HeldRun(self._place, head, program, [event], show, birth=birth, depth=start.depth)
         self._hold(run)
         return run
@@ -247,7 +273,7 @@ class Worker:
             await self._refuse(claim, f"damaged: {damage.reason}")
             return None
         try:
-            program = await self._library.program(claim.flow_id, claim.version)
+            program = await self._library.program(claim.flow_id, claim.version, claim.namespace)
         except MissingCode as missing:
             self._lacking(claim.version)
             await self._refuse(claim, f"{MISSING_CODE}: {missing}", again=True)
@@ -282,6 +308,7 @@ class Worker:
             ghost.superseded()
         self.held[run.run_id] = run
         run.task.add_done_callback(lambda task: self._left(run, task))
+        run.taken()
 
     def _left(self, run: HeldRun, task: "asyncio.Task[Left]") -> None:
         if self.held.get(run.run_id) is run:
@@ -292,6 +319,7 @@ class Worker:
             _log.error("run %s cannot go on: %s", run.run_id, left.fault, exc_info=left.fault)
         elif left.lost is not None:
             _log.warning("run %s was lost: %s", run.run_id, left.lost)
+        run.gone(left)
         self.on_left(run, left)
         self.hint()
         self._changed.set()
@@ -360,6 +388,7 @@ def _claim_of(row: RunRow) -> Claim:
         run_id=row.run_id,
         flow_id=row.flow_id,
         version=row.version,
+        namespace=row.namespace,
         fence=row.fence,
         seq=row.seq,
         hash=row.hash,

@@ -84,6 +84,11 @@ _WORDS: dict[str, tuple[str, Any]] = {
     "step_id": ("The step.", "fetch"),
     "timestamp": ("When it was recorded; UTC.", _TIME),
     "title": ("The question, for people.", "Pay 500 EUR?"),
+    "traceparent": (
+        "Who asked for the run, as W3C Trace Context has it.",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ),
+    "tracestate": ("What tracing systems carry along with it.", "congo=t61rcWkgMzE"),
     "trigger": ("The trigger step that started the run.", "hook"),
     "type": ("Which kind it is.", None),
     "until": ("The instant that is waited for.", _TIME),

@@ -18,6 +18,9 @@ from openrun.steps.spelling import AnyEffect, seconds_in
 Verify = Callable[[str], Awaitable[Verdict]]
 """Says whether the effect of this key took place."""
 
+Trace = Callable[[str, str, str], tuple[str, str | None] | None]
+"""The `traceparent` and `tracestate` of a step, by run, step and scope."""
+
 T = TypeVar("T")
 _PARTS = 2**53
 
@@ -59,6 +62,7 @@ class StepContext:
         "_emit",
         "_open",
         "_opened",
+        "_trace",
         "abandoned",
         "attempt",
         "flow_id",
@@ -84,6 +88,7 @@ class StepContext:
         http: HttpClient,
         recording: Callable[["StepContext"], Recording],
         output: Json = None,
+        trace: Trace | None = None,
     ) -> None:
         self.run_id = run_id
         self.flow_id = flow_id
@@ -103,6 +108,7 @@ class StepContext:
         self._emit = emit
         self._open = recording
         self._opened: Recording | None = None
+        self._trace = trace
         self._drawn: dict[str, int] = {}
 
     @property
@@ -191,6 +197,14 @@ class StepContext:
     async def only_effect(self, call: EffectCall) -> Any:
         """An effect that is all that the step does; its value is the step's result."""
         return await self._recording.effect(call)
+
+    def trace_headers(self) -> dict[str, str]:
+        """What lets whoever is called tell that this step called: W3C Trace Context; none when nobody traces."""
+        trace = None if self._trace is None else self._trace(self.run_id, self.step_id, self.scope)
+        if trace is None:
+            return {}
+        parent, state = trace
+        return {"traceparent": parent} if state is None else {"traceparent": parent, "tracestate": state}
 
     def effect_key(self, name: str, ordinal: int = 0) -> str:
         """The idempotency key of the effect of this name; `ordinal` counts those of one name from 0."""

@@ -14,15 +14,21 @@ from typing import Protocol, runtime_checkable
 
 from openrun.core.errors import OpenRunError
 from openrun.core.types import RunStatus
+from openrun.store.books import AnswerRow, AuditFilter, AuditRow, KeyRow
 from openrun.store.rows import (
+    DEFAULT_NAMESPACE,
     ActivationRow,
     Claim,
     CompensationRow,
     DeadLetter,
+    DeliveryFilter,
+    DeliveryRow,
     Derived,
     EffectFilter,
     EffectRow,
     EventRow,
+    FlowRow,
+    HeadRow,
     InboxRow,
     Message,
     Posted,
@@ -45,6 +51,10 @@ class StoreError(OpenRunError):
 
 class StoreUnavailable(StoreError):
     """The store cannot be reached, is busy or full: whether the last call took effect is not known. Try again."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room for more: a disk is full. What was asked for may be asked again once there is."""
 
 
 class RefusedBySchema(StoreError):
@@ -71,27 +81,121 @@ class Hinting(Protocol):
     def hints(self) -> AsyncIterator[None]: ...
 
 
-class Store(Protocol):
-    """Keeps runs. All methods raise `StoreUnavailable` when the store cannot be reached."""
+class Records(Protocol):
+    """What there is to read of runs, and what may be said to them; of all namespaces, or of one (`scoped.py`).
 
-    async def open(self) -> None:
-        """Connect and bring the schema up to date, under a lock. Raises `RefusedBySchema` for a newer one."""
-
-    async def close(self) -> None: ...
+    Where a `namespace` may be None, that is all of them. All methods raise `StoreUnavailable` when the store
+    cannot be reached.
+    """
 
     async def now(self) -> int:
         """The store's wall clock."""
 
     # -- flows ------------------------------------------------------------------------------------
 
-    async def keep_version(self, row: VersionRow) -> None:
-        """Keep a version and make it the current one of its flow; a known version becomes current again."""
+    async def keep_version(self, row: VersionRow, *, expected: str | None = None) -> bool:
+        """Keep a version and make it the current one of its flow; a known version becomes current again.
 
-    async def version(self, flow_id: str, version: str | None = None) -> VersionRow | None:
+        With `expected`, only if that is the version which is current now ("": if there is no such flow); False when
+        it is not, and nothing is kept. A new flow is enabled; a known one stays as it is.
+        """
+
+    async def version(
+        self, flow_id: str, version: str | None = None, *, namespace: str = DEFAULT_NAMESPACE
+    ) -> VersionRow | None:
         """This version of a flow, or the current one."""
 
-    async def versions(self) -> list[VersionRow]:
-        """The current version of every flow, by id, with an empty `document`."""
+    async def versions(self, flow_id: str, *, namespace: str = DEFAULT_NAMESPACE) -> list[VersionRow]:
+        """All versions of a flow, the newest first, with an empty `document`."""
+
+    async def flow(self, flow_id: str, *, namespace: str = DEFAULT_NAMESPACE) -> FlowRow | None: ...
+
+    async def flows(self, namespace: str | None = None) -> list[FlowRow]:
+        """All flows, by namespace and id."""
+
+    async def enable(self, flow_id: str, *, enabled: bool, namespace: str = DEFAULT_NAMESPACE) -> bool:
+        """Let the triggers of a flow start runs, or not; False when there is no such flow."""
+
+    # -- saying something to runs -----------------------------------------------------------------
+
+    async def post(self, messages: Sequence[Message]) -> list[Posted]:
+        """Put messages into inboxes, in one transaction and in order; a run that nobody holds becomes due now."""
+
+    async def settle_compensation(self, row: CompensationRow) -> bool:
+        """Set `resolution`, `note` and `by` of one that is over without success and has none; False when there is none."""
+
+    async def discard(self, run_id: str) -> bool:
+        """Take a dead letter away; False when there is none."""
+
+    # -- runs -------------------------------------------------------------------------------------
+
+    async def run(self, run_id: str) -> RunRow | None: ...
+
+    async def find(self, prefix: str, limit: int = 2, *, namespace: str | None = None) -> list[str]:
+        """Ids of runs that begin so, at most `limit`."""
+
+    async def runs(self, wanted: RunFilter) -> list[RunRow]:
+        """Newest first (ids of runs grow with time)."""
+
+    async def counts(self, namespace: str | None = None) -> Mapping[RunStatus, int]:
+        """How many runs there are of each status that occurs."""
+
+    async def heads(self, run_ids: Sequence[str], *, namespace: str | None = None) -> list[HeadRow]:
+        """How far these runs are; those that are not there are left out."""
+
+    async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> list[EventRow]:
+        """Events of a run whose seq is greater than `after`, in order."""
+
+    async def activations(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ActivationRow]:
+        """Where a run's activations stand, by the seq of the last event about them, greater than `after`."""
+
+    async def progress(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ProgressRow]:
+        """What steps of a run reported, by number, greater than `after`."""
+
+    async def waiting_messages(self, run_ids: Sequence[str]) -> list[InboxRow]:
+        """Messages that wait for these runs, in order."""
+
+    async def tombstone(self, run_id: str) -> Tombstone | None: ...
+
+    # -- waits, effects, compensations, dead letters, deliveries ----------------------------------
+
+    async def waits(self, wanted: WaitFilter) -> list[WaitRow]:
+        """Oldest first."""
+
+    async def find_waits(self, prefix: str, limit: int = 2, *, namespace: str | None = None) -> list[WaitRow]:
+        """Waits whose id begins so, open or closed, by id."""
+
+    async def effects(self, wanted: EffectFilter) -> list[EffectRow]: ...
+
+    async def find_effects(
+        self, prefix: str, limit: int = 2, *, namespace: str | None = None
+    ) -> list[EffectRow]:
+        """Effects whose key begins so, by key."""
+
+    async def compensations(
+        self, run_id: str | None = None, limit: int = 100, *, namespace: str | None = None
+    ) -> list[CompensationRow]:
+        """Of one run, all by seq; without one, those that wait for a person, newest first."""
+
+    async def dead_letters(self, limit: int = 100, *, namespace: str | None = None) -> list[DeadLetter]:
+        """Newest first."""
+
+    async def dead_letter(self, run_id: str) -> DeadLetter | None: ...
+
+    async def deliveries(self, wanted: DeliveryFilter) -> list[DeliveryRow]:
+        """Newest first."""
+
+    async def delivery(self, run_id: str) -> DeliveryRow | None:
+        """The delivery that started this run."""
+
+
+class Store(Records, Protocol):
+    """Keeps runs, all that belongs to them, and what a server keeps beside them."""
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date, under a lock. Raises `RefusedBySchema` for a newer one."""
+
+    async def close(self) -> None: ...
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -106,9 +210,6 @@ class Store(Protocol):
         release says `crashed`. A run that ends leaves its worker, loses its waiting messages and, when it failed
         and has no parent, is kept as a dead letter; a run that ended well takes the dead letter it replays away.
         """
-
-    async def post(self, messages: Sequence[Message]) -> list[Posted]:
-        """Put messages into inboxes, in one transaction and in order; a run that nobody holds becomes due now."""
 
     # -- holding ----------------------------------------------------------------------------------
 
@@ -142,33 +243,13 @@ class Store(Protocol):
     async def inbox(self, worker: str) -> list[InboxRow]:
         """Messages that wait for the runs this worker holds, in order."""
 
-    async def waiting_messages(self, run_ids: Sequence[str]) -> list[InboxRow]:
-        """Messages that wait for these runs, in order."""
-
     async def hold(self, run_id: str, reason: str, *, due_at: int | None) -> None:
         """Say why a run that nobody holds does not go on, and when it may be claimed again; for `damaged` runs: never."""
 
     # -- reading ----------------------------------------------------------------------------------
 
-    async def run(self, run_id: str) -> RunRow | None: ...
-
-    async def find(self, prefix: str, limit: int = 2) -> list[str]:
-        """Ids of runs that begin so, at most `limit`."""
-
-    async def runs(self, wanted: RunFilter) -> list[RunRow]:
-        """Newest first (ids of runs grow with time)."""
-
-    async def counts(self) -> Mapping[RunStatus, int]:
-        """How many runs there are of each status that occurs."""
-
-    async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> list[EventRow]:
-        """Events of a run whose seq is greater than `after`, in order."""
-
     async def journals(self, run_ids: Sequence[str]) -> Mapping[str, list[EventRow]]:
         """All events of each of these runs, in order."""
-
-    async def activations(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ActivationRow]:
-        """Where a run's activations stand, by the seq of the last event about them, greater than `after`."""
 
     async def workers(self) -> list[WorkerRow]: ...
 
@@ -179,37 +260,33 @@ class Store(Protocol):
         due at any time, and no `hold` names a reason.
         """
 
-    async def progress(self, run_id: str, *, after: int = 0, limit: int = 1_000) -> list[ProgressRow]:
-        """What steps of a run reported, by number, greater than `after`."""
+    # -- keys, audit, answers ---------------------------------------------------------------------
 
-    # -- waits, effects, compensations ------------------------------------------------------------
+    async def add_key(self, row: KeyRow) -> None: ...
 
-    async def waits(self, wanted: WaitFilter) -> list[WaitRow]:
-        """Oldest first."""
+    async def key(self, hash: str) -> KeyRow | None:  # noqa: A002
+        """The key with this hash, also one that is over."""
 
-    async def find_waits(self, prefix: str, limit: int = 2) -> list[WaitRow]:
-        """Waits whose id begins so, open or closed, by id."""
+    async def keys(self, namespace: str | None = None) -> list[KeyRow]:
+        """Newest first, those that are over included."""
 
-    async def effects(self, wanted: EffectFilter) -> list[EffectRow]: ...
+    async def revoke_key(self, key_id: str, at: int) -> bool:
+        """End a key; False when there is none, or it was ended before."""
 
-    async def find_effects(self, prefix: str, limit: int = 2) -> list[EffectRow]:
-        """Effects whose key begins so, by key."""
+    async def touch_key(self, key_id: str, at: int) -> None:
+        """Note that a key was used."""
 
-    async def compensations(self, run_id: str | None = None, limit: int = 100) -> list[CompensationRow]:
-        """Of one run, all by seq; without one, those that wait for a person, newest first."""
+    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+        """Add rows in order, each linked to the one before: `link(hash before, canonical JSON of the row without hash)`."""
 
-    async def settle_compensation(self, row: CompensationRow) -> bool:
-        """Set `resolution`, `note` and `by` of one that is over without success and has none; False when there is none."""
-
-    # -- dead letters -----------------------------------------------------------------------------
-
-    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+    async def audit(self, wanted: AuditFilter) -> list[AuditRow]:
         """Newest first."""
 
-    async def dead_letter(self, run_id: str) -> DeadLetter | None: ...
+    async def kept_answer(self, scope: str, key: str, now: int) -> AnswerRow | None:
+        """The answer under this key, unless it has expired."""
 
-    async def discard(self, run_id: str) -> bool:
-        """Take a dead letter away; False when there is none."""
+    async def keep_answer(self, row: AnswerRow, now: int) -> AnswerRow:
+        """Keep an answer unless one is kept already (expired ones make room); the one that is kept."""
 
     # -- keeping house ----------------------------------------------------------------------------
 
@@ -218,8 +295,6 @@ class Store(Protocol):
 
     async def remove(self, run_ids: Sequence[str]) -> list[Tombstone]:
         """Remove runs that have ended, with all that belongs to them; a tombstone of each stays."""
-
-    async def tombstone(self, run_id: str) -> Tombstone | None: ...
 
     async def rewrite(self, derived: Derived) -> None:
         """Replace the rows derived from a run's events; of compensations, what a person has said stays."""

@@ -6,6 +6,9 @@ import msgspec
 
 from openrun.core.types import RunStatus
 
+DEFAULT_NAMESPACE = "default"
+"""Where everything belongs that names no other namespace."""
+
 
 class EventRow(msgspec.Struct, frozen=True, array_like=True):
     """One fact as it is kept: `body` is its JSON, `hash` the chain's link over it (64 hex digits)."""
@@ -59,6 +62,7 @@ class Birth(msgspec.Struct, frozen=True, kw_only=True):
     flow_id: str
     version: str
     created_at: int
+    namespace: str = DEFAULT_NAMESPACE
     trigger: str | None = None
     parent_run_id: str | None = None
     depth: int = 0
@@ -66,6 +70,34 @@ class Birth(msgspec.Struct, frozen=True, kw_only=True):
     replay_of: str | None = None
     """The dead run that it repeats."""
     dedupe: Dedupe | None = None
+    delivery: "DeliveryRow | None" = None
+    """What came from outside and started it."""
+
+
+class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A request from outside that started a run; what it said is the input in the run's first event.
+
+    It lasts as long as its run.
+    """
+
+    run_id: str
+    namespace: str
+    flow_id: str
+    trigger: str
+    received_at: int
+    method: str
+    path: str
+    """As it was requested, below /hooks."""
+    delivery_id: str | None = None
+    """The sender's name for it, by which repetitions are known."""
+    digest: str
+    """SHA-256 of the raw body, in hex."""
+    size: int
+    """Bytes of the raw body."""
+    remote: str | None = None
+    """The address it came from."""
+    replay_of: str | None = None
+    """The run of the delivery that this one repeats by hand."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,6 +288,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     flow_id: str
     version: str
+    namespace: str = DEFAULT_NAMESPACE
     fence: int
     seq: int
     hash: str
@@ -284,6 +317,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     flow_id: str
     version: str
+    namespace: str = DEFAULT_NAMESPACE
     status: RunStatus
     trigger: str | None
     parent_run_id: str | None
@@ -308,6 +342,8 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     status: tuple[RunStatus, ...] = ()
     flow_id: str | None = None
+    namespace: str | None = None
+    """None is all."""
     parent_run_id: str | None = None
     held: bool | None = None
     """Only runs with a `hold` (or only those without)."""
@@ -319,6 +355,7 @@ class WaitFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which waits to list, oldest first; `after` is the (created_at, wait_id) that the page before ended with."""
 
     open: bool | None = True
+    namespace: str | None = None
     kind: tuple[str, ...] = ()
     run_id: str | None = None
     name: str | None = None
@@ -332,6 +369,7 @@ class EffectFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which effects to list: of one run in the order of their `seq`, else the newest (by `started_at`) first."""
 
     run_id: str | None = None
+    namespace: str | None = None
     status: tuple[str, ...] = ()
     limit: int = 50
 
@@ -341,9 +379,41 @@ class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
 
     flow_id: str
     version: str
+    namespace: str = DEFAULT_NAMESPACE
     name: str
     document: str
     created_at: int
+
+
+class FlowRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow and the version that new runs of it get; triggers of one that is not `enabled` start nothing."""
+
+    namespace: str
+    flow_id: str
+    version: str
+    name: str
+    enabled: bool
+    created_at: int
+    """When this version was kept first."""
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries to list, newest first; `before` is the run id that the page before ended with."""
+
+    namespace: str | None = None
+    flow_id: str | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+class HeadRow(msgspec.Struct, frozen=True, array_like=True):
+    """How far a run is."""
+
+    run_id: str
+    seq: int
+    status: RunStatus
+    progress: int
+    """Number of the last thing its steps reported, 0 when there is none."""
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -362,6 +432,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     flow_id: str
+    namespace: str = DEFAULT_NAMESPACE
     error: str | None
     failed_at: int
     replays: int
@@ -374,6 +445,7 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     flow_id: str
+    namespace: str = DEFAULT_NAMESPACE
     status: RunStatus
     events: int
     hash: str

@@ -77,8 +77,9 @@ class Told:
         return Told(self.run_id, worker=self.worker, fence=self.fence, seq=self.seq, head=self.head)
 
     def begins(self, *, flow_id: str = "orders", version: str = "v1", **more: Any) -> Slice:
-        """Its birth; `parent`, `trigger`, `replay_of`, `depth` and `dedupe` are for the birth."""
-        own = {name: more.pop(name) for name in ("trigger", "replay_of", "depth", "dedupe") if name in more}
+        """Its birth; `parent` and what else a birth tells are for the birth."""
+        told = ("namespace", "trigger", "replay_of", "depth", "dedupe", "delivery")
+        own = {name: more.pop(name) for name in told if name in more}
         parent = more.pop("parent", None)
         birth = Birth(flow_id=flow_id, version=version, created_at=NOW, parent_run_id=parent, **own)
         return self.goes_on(birth=birth, **more)

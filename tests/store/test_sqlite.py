@@ -27,11 +27,16 @@ from tests.store.given import (
 CHEAP_QUERIES = (
     "runs",
     "runs_of_flow",
+    "runs_of_namespace",
     "runs_of_parent",
     "runs_of_status",
     "runs_on_hold",
     "run",
     "find",
+    "find_in_namespace",
+    "heads_of_runs",
+    "counts_of_namespace",
+    "namespaces",
     "events",
     "journals",
     "activations",
@@ -46,7 +51,22 @@ CHEAP_QUERIES = (
     "inbox_of_runs",
     "give_back_all",
     "dead_letters",
+    "dead_letters_of_namespace",
     "forget_keys",
+    "version",
+    "versions",
+    "flow",
+    "deliveries",
+    "deliveries_of_namespace",
+    "deliveries_of_flow",
+    "delivery",
+    "remove_deliveries",
+    "key",
+    "audit_head",
+    "audit",
+    "audit_of_namespace",
+    "kept_answer",
+    "forget_answers",
     "heads",
     "recipients",
     "waits_open",
@@ -71,6 +91,15 @@ CHEAP_QUERIES = (
     "remove_other_compensations",
 )
 SORTED_QUERIES = (
+    "runs",
+    "runs_of_namespace",
+    "find_in_namespace",
+    "dead_letters",
+    "dead_letters_of_namespace",
+    "deliveries",
+    "deliveries_of_namespace",
+    "audit",
+    "audit_of_namespace",
     "waits_open",
     "waits_closed",
     "waits_of_run",
@@ -81,7 +110,8 @@ SORTED_QUERIES = (
 )
 TABLES = (
     "runs|r|events|e|activations|inbox|i|dedupe|waits|w|effects|progress|compensations|wait_rows|effect_rows"
-    "|compensation_rows"
+    "|compensation_rows|run_rows|flows|f|versions|v|deliveries|d|delivery_rows|dead_letters|dead_letter_rows|api_keys"
+    "|key_rows|audit|audit_rows|kept_answers|p"
 )
 
 

@@ -158,6 +158,8 @@ class StepRequest(Step):
     def _request(self, config: StepRequestConfig, context: StepContext) -> HttpRequest:
         body, content_type = encoded(config.body, config.form)
         headers = dict(config.headers)
+        if not _has(headers, "traceparent"):
+            headers.update(context.trace_headers())
         if content_type is not None and not _has(headers, "content-type"):
             headers["Content-Type"] = content_type
         if isinstance(config.auth, BearerAuth | BasicAuth):

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from openrun.store.base import StoreError, StoreUnavailable
+from openrun.store.base import StoreError
+from openrun.store.sqlite.faults import unavailable
 
 _SAFE = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _PATIENCE_MS = 250
@@ -38,7 +39,7 @@ class Alive:
         except BlockingIOError as error:
             raise StoreError(f"worker {worker!r} is at work in another process") from error
         except OSError as error:
-            raise StoreUnavailable(f"the lock of worker {worker!r} cannot be taken: {error}") from error
+            raise unavailable(error, f"the lock of worker {worker!r} cannot be taken") from error
 
     def retire(self, worker: str) -> None:
         handle = self._held.pop(worker, None)

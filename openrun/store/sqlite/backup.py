@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from openrun.store.base import StoreError, StoreUnavailable
+from openrun.store.base import StoreError
 from openrun.store.sqlite.connection import sync_directory
+from openrun.store.sqlite.faults import unavailable
 
 
 def back_up(source: sqlite3.Connection, target: Path) -> None:
@@ -22,7 +23,7 @@ def back_up(source: sqlite3.Connection, target: Path) -> None:
     except FileExistsError as error:
         raise StoreError(f"{str(target)!r} exists already; a backup goes into a new file") from error
     except OSError as error:
-        raise StoreUnavailable(f"a backup cannot be written to {str(target)!r}: {error}") from error
+        raise unavailable(error, f"a backup cannot be written to {str(target)!r}") from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from openrun.store.rows import Release, Standing
+from openrun.store.rows import DeliveryRow, Release, Standing
 from openrun.store.sqlite.judge import Accepted
 from openrun.store.sqlite.text import clean, clean_or_none
 
@@ -58,6 +58,12 @@ def dedupes(accepted: Iterable[Accepted]) -> list[Row]:
     return [(clean(its.key), its.payload_hash, run_id, its.expires_at) for run_id, its in starts if its]
 
 
+def deliveries(accepted: Iterable[Accepted]) -> list[Row]:
+    """What came from outside and started runs."""
+    births = [each.part.birth for each in accepted if each.part.birth]
+    return [_delivery(birth.delivery) for birth in births if birth.delivery]
+
+
 def taken(accepted: Iterable[Accepted]) -> list[Row]:
     """Inbox rows, by number, with the event that answers them."""
     return [(number, each.part.run_id, each.part.last) for each in accepted for number in each.part.taken]
@@ -109,6 +115,24 @@ def _birth(each: Accepted, now: int) -> Row:
         part.fence,
         due_at(each, now),
         part.release.hold if part.release and not each.ended else None,
+        birth.namespace,
+    )
+
+
+def _delivery(row: DeliveryRow) -> Row:
+    return (
+        row.run_id,
+        row.namespace,
+        row.flow_id,
+        clean(row.trigger),
+        row.received_at,
+        clean(row.method),
+        clean(row.path),
+        clean_or_none(row.delivery_id),
+        row.digest,
+        row.size,
+        clean_or_none(row.remote),
+        row.replay_of,
     )
 
 

@@ -43,6 +43,7 @@ def _write(
     write(connection, [each.draft.outside for each in accepted if each.draft.outside is not None])
     _change(connection, "advance", changes.advances(accepted))
     _change(connection, "keep_dedupe", changes.dedupes(accepted))
+    _change(connection, "add_deliveries", changes.deliveries(accepted))
     woken = _wake(connection, accepted, now)
     _change(connection, "take_messages", changes.taken(accepted))
     # After the messages: a run that is given back is due at once when one waits for it.

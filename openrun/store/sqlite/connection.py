@@ -1,4 +1,4 @@
-"""A connection to SQLite: how it is set up, how it is asked, and what its errors mean.
+"""A connection to SQLite: how it is set up, and how it is asked.
 
 Python gives its lock away at every row that SQLite steps to, and gets it back only after milliseconds while the
 event loop's thread is busy. So statements are few, each takes all its rows as one JSON text, and each answers
@@ -16,24 +16,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from openrun.store.base import RefusedBySchema, StoreError, StoreUnavailable
+from openrun.store.base import StoreError
 from openrun.store.schema import query
 
 T = TypeVar("T")
 
-_PASSING = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_INTERRUPT,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-    }
-)
 _BUSY_MS = 5_000
 _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4_000
@@ -162,13 +149,3 @@ def look_up(connection: sqlite3.Connection, name: str, kind: type[T], /, **given
 def tell(connection: sqlite3.Connection, statement: str, /, **given: Any) -> int:
     """Change rows; how many there were."""
     return connection.execute(query("sqlite", statement), given).rowcount
-
-
-def in_our_words(error: sqlite3.Error) -> StoreError:
-    """What a caller is to make of an error of SQLite."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code in _PASSING:
-        return StoreUnavailable(f"the SQLite database is not available: {error}")
-    if code == sqlite3.SQLITE_NOTADB:
-        return RefusedBySchema(f"the file is no OpenRun database: {error}")
-    return StoreError(f"SQLite: {error}")

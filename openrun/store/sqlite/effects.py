@@ -14,18 +14,23 @@ def effects(connection: sqlite3.Connection, wanted: EffectFilter) -> list[Effect
         effects_query(wanted),
         list[EffectRow],
         run_id=wanted.run_id,
+        namespace=wanted.namespace,
         statuses=as_json(wanted.status) if wanted.status else None,
         limit=wanted.limit,
     )
 
 
-def find(connection: sqlite3.Connection, prefix: str, limit: int) -> list[EffectRow]:
-    return ask(connection, "find_effects", list[EffectRow], first=prefix, beyond=prefix + BEYOND, limit=limit)
+def find(connection: sqlite3.Connection, prefix: str, limit: int, namespace: str | None) -> list[EffectRow]:
+    given = {"first": prefix, "beyond": prefix + BEYOND, "limit": limit, "namespace": namespace}
+    return ask(connection, "find_effects", list[EffectRow], **given)
 
 
-def compensations(connection: sqlite3.Connection, run_id: str | None, limit: int) -> list[CompensationRow]:
+def compensations(
+    connection: sqlite3.Connection, run_id: str | None, limit: int, namespace: str | None
+) -> list[CompensationRow]:
     name = "compensations_failed" if run_id is None else "compensations_of_run"
-    return ask(connection, name, list[CompensationRow], run_id=run_id, limit=limit)
+    given = {"run_id": run_id, "limit": limit, "namespace": namespace}
+    return ask(connection, name, list[CompensationRow], **given)
 
 
 def settle_compensation(connection: sqlite3.Connection, row: CompensationRow) -> bool:

@@ -5,15 +5,21 @@ from pathlib import Path
 
 from openrun.core.types import RunStatus
 from openrun.store.base import Renewer
+from openrun.store.books import AnswerRow, AuditFilter, AuditRow, KeyRow
 from openrun.store.rows import (
+    DEFAULT_NAMESPACE,
     ActivationRow,
     Claim,
     CompensationRow,
     DeadLetter,
+    DeliveryFilter,
+    DeliveryRow,
     Derived,
     EffectFilter,
     EffectRow,
     EventRow,
+    FlowRow,
+    HeadRow,
     InboxRow,
     Message,
     Posted,
@@ -28,7 +34,21 @@ from openrun.store.rows import (
     WaitRow,
     WorkerRow,
 )
-from openrun.store.sqlite import effects, flows, house, inbox, journal, lease, letters, runs, waits
+from openrun.store.sqlite import (
+    answers,
+    audit,
+    deliveries,
+    effects,
+    flows,
+    house,
+    inbox,
+    journal,
+    keys,
+    lease,
+    letters,
+    runs,
+    waits,
+)
 from openrun.store.sqlite.alive import Alive
 from openrun.store.sqlite.backup import back_up
 from openrun.store.sqlite.claim import Wanted, claim, waiting_alone
@@ -75,14 +95,25 @@ class EmbeddedStore:
 
     # -- flows ------------------------------------------------------------------------------------
 
-    async def keep_version(self, row: VersionRow) -> None:
-        await self._writer.run(lambda its: flows.keep_version(its, row))
+    async def keep_version(self, row: VersionRow, *, expected: str | None = None) -> bool:
+        return await self._writer.run(lambda its: flows.keep_version(its, row, expected))
 
-    async def version(self, flow_id: str, version: str | None = None) -> VersionRow | None:
-        return await self._reader.run(lambda its: flows.version(its, flow_id, version))
+    async def version(
+        self, flow_id: str, version: str | None = None, *, namespace: str = DEFAULT_NAMESPACE
+    ) -> VersionRow | None:
+        return await self._reader.run(lambda its: flows.version(its, namespace, flow_id, version))
 
-    async def versions(self) -> list[VersionRow]:
-        return await self._reader.run(flows.versions)
+    async def versions(self, flow_id: str, *, namespace: str = DEFAULT_NAMESPACE) -> list[VersionRow]:
+        return await self._reader.run(lambda its: flows.versions(its, namespace, flow_id))
+
+    async def flow(self, flow_id: str, *, namespace: str = DEFAULT_NAMESPACE) -> FlowRow | None:
+        return await self._reader.run(lambda its: flows.flow(its, namespace, flow_id))
+
+    async def flows(self, namespace: str | None = None) -> list[FlowRow]:
+        return await self._reader.run(lambda its: flows.flows(its, namespace))
+
+    async def enable(self, flow_id: str, *, enabled: bool, namespace: str = DEFAULT_NAMESPACE) -> bool:
+        return await self._writer.run(lambda its: flows.enable(its, namespace, flow_id, enabled=enabled))
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -135,14 +166,17 @@ class EmbeddedStore:
     async def run(self, run_id: str) -> RunRow | None:
         return await self._reader.run(lambda its: runs.run(its, run_id))
 
-    async def find(self, prefix: str, limit: int = 2) -> list[str]:
-        return await self._reader.run(lambda its: runs.find(its, prefix, limit))
+    async def find(self, prefix: str, limit: int = 2, *, namespace: str | None = None) -> list[str]:
+        return await self._reader.run(lambda its: runs.find(its, prefix, limit, namespace))
 
     async def runs(self, wanted: RunFilter) -> list[RunRow]:
         return await self._reader.run(lambda its: runs.runs(its, wanted))
 
-    async def counts(self) -> Mapping[RunStatus, int]:
-        return await self._reader.run(runs.counts)
+    async def counts(self, namespace: str | None = None) -> Mapping[RunStatus, int]:
+        return await self._reader.run(lambda its: runs.counts(its, namespace))
+
+    async def heads(self, run_ids: Sequence[str], *, namespace: str | None = None) -> list[HeadRow]:
+        return await self._reader.run(lambda its: runs.heads(its, run_ids, namespace))
 
     async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> list[EventRow]:
         return await self._reader.run(lambda its: journal.events(its, run_id, after, limit))
@@ -167,31 +201,70 @@ class EmbeddedStore:
     async def waits(self, wanted: WaitFilter) -> list[WaitRow]:
         return await self._reader.run(lambda its: waits.waits(its, wanted))
 
-    async def find_waits(self, prefix: str, limit: int = 2) -> list[WaitRow]:
-        return await self._reader.run(lambda its: waits.find(its, prefix, limit))
+    async def find_waits(self, prefix: str, limit: int = 2, *, namespace: str | None = None) -> list[WaitRow]:
+        return await self._reader.run(lambda its: waits.find(its, prefix, limit, namespace))
 
     async def effects(self, wanted: EffectFilter) -> list[EffectRow]:
         return await self._reader.run(lambda its: effects.effects(its, wanted))
 
-    async def find_effects(self, prefix: str, limit: int = 2) -> list[EffectRow]:
-        return await self._reader.run(lambda its: effects.find(its, prefix, limit))
+    async def find_effects(
+        self, prefix: str, limit: int = 2, *, namespace: str | None = None
+    ) -> list[EffectRow]:
+        return await self._reader.run(lambda its: effects.find(its, prefix, limit, namespace))
 
-    async def compensations(self, run_id: str | None = None, limit: int = 100) -> list[CompensationRow]:
-        return await self._reader.run(lambda its: effects.compensations(its, run_id, limit))
+    async def compensations(
+        self, run_id: str | None = None, limit: int = 100, *, namespace: str | None = None
+    ) -> list[CompensationRow]:
+        return await self._reader.run(lambda its: effects.compensations(its, run_id, limit, namespace))
 
     async def settle_compensation(self, row: CompensationRow) -> bool:
         return await self._writer.run(lambda its: effects.settle_compensation(its, row))
 
-    # -- dead letters -----------------------------------------------------------------------------
+    # -- dead letters, deliveries -----------------------------------------------------------------
 
-    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        return await self._reader.run(lambda its: letters.dead_letters(its, limit))
+    async def dead_letters(self, limit: int = 100, *, namespace: str | None = None) -> list[DeadLetter]:
+        return await self._reader.run(lambda its: letters.dead_letters(its, limit, namespace))
 
     async def dead_letter(self, run_id: str) -> DeadLetter | None:
         return await self._reader.run(lambda its: letters.dead_letter(its, run_id))
 
     async def discard(self, run_id: str) -> bool:
         return await self._writer.run(lambda its: letters.discard(its, run_id))
+
+    async def deliveries(self, wanted: DeliveryFilter) -> list[DeliveryRow]:
+        return await self._reader.run(lambda its: deliveries.deliveries(its, wanted))
+
+    async def delivery(self, run_id: str) -> DeliveryRow | None:
+        return await self._reader.run(lambda its: deliveries.delivery(its, run_id))
+
+    # -- keys, audit, answers ---------------------------------------------------------------------
+
+    async def add_key(self, row: KeyRow) -> None:
+        await self._writer.run(lambda its: keys.add(its, row))
+
+    async def key(self, hash: str) -> KeyRow | None:  # noqa: A002
+        return await self._reader.run(lambda its: keys.key(its, hash))
+
+    async def keys(self, namespace: str | None = None) -> list[KeyRow]:
+        return await self._reader.run(lambda its: keys.keys(its, namespace))
+
+    async def revoke_key(self, key_id: str, at: int) -> bool:
+        return await self._writer.run(lambda its: keys.revoke(its, key_id, at))
+
+    async def touch_key(self, key_id: str, at: int) -> None:
+        await self._writer.run(lambda its: keys.touch(its, key_id, at))
+
+    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+        await self._writer.run(lambda its: audit.add(its, rows))
+
+    async def audit(self, wanted: AuditFilter) -> list[AuditRow]:
+        return await self._reader.run(lambda its: audit.audit(its, wanted))
+
+    async def kept_answer(self, scope: str, key: str, now: int) -> AnswerRow | None:
+        return await self._reader.run(lambda its: answers.kept_answer(its, scope, key, now))
+
+    async def keep_answer(self, row: AnswerRow, now: int) -> AnswerRow:
+        return await self._writer.run(lambda its: answers.keep_answer(its, row, now))
 
     # -- keeping house ----------------------------------------------------------------------------
 

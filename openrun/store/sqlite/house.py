@@ -15,6 +15,7 @@ _BELONGINGS = (
     *_DERIVED,
     "remove_progress",
     "remove_compensations",
+    "remove_deliveries",
     "empty_inbox",
     "raise_dead",
     "remove_runs",

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from openrun.store.base import StoreUnavailable
-from openrun.store.sqlite.connection import in_our_words
+from openrun.store.sqlite.faults import in_our_words
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -21,8 +22,11 @@ class Lane:
     Whoever awaits a piece and is cancelled leaves it running: half a transaction there never is.
     """
 
-    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, name: str, connect: Callable[[], sqlite3.Connection], path: Path | None = None
+    ) -> None:
         self._connect = connect
+        self._path = path
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"openrun-{name}")
 
@@ -81,7 +85,7 @@ class Lane:
             try:
                 self._connection = self._connect()
             except sqlite3.Error as error:
-                raise in_our_words(error) from error
+                raise in_our_words(error, self._path) from error
 
     def _do(self, work: Work[T]) -> T:
         if self._connection is None:
@@ -89,7 +93,7 @@ class Lane:
         try:
             return work(self._connection)
         except sqlite3.Error as error:
-            raise in_our_words(error) from error
+            raise in_our_words(error, self._path) from error
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -6,8 +6,9 @@ from openrun.store.rows import DeadLetter
 from openrun.store.sqlite.connection import ask, look_up, tell, writing
 
 
-def dead_letters(connection: sqlite3.Connection, limit: int) -> list[DeadLetter]:
-    return ask(connection, "dead_letters", list[DeadLetter], limit=limit)
+def dead_letters(connection: sqlite3.Connection, limit: int, namespace: str | None) -> list[DeadLetter]:
+    name = "dead_letters" if namespace is None else "dead_letters_of_namespace"
+    return ask(connection, name, list[DeadLetter], limit=limit, namespace=namespace)
 
 
 def dead_letter(connection: sqlite3.Connection, run_id: str) -> DeadLetter | None:

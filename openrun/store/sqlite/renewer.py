@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from openrun.store.sqlite.clock import Clocks
-from openrun.store.sqlite.connection import in_our_words
+from openrun.store.sqlite.faults import in_our_words
 from openrun.store.sqlite.lane import Lane
 from openrun.store.sqlite.lease import Place, give_lease
 
@@ -15,9 +16,14 @@ class SqliteRenewer:
     """Has a connection of its own, so that a long queue of writes cannot let a lease expire."""
 
     def __init__(
-        self, connect: Callable[[], sqlite3.Connection], places: Mapping[str, Place], clocks: Clocks
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        path: Path,
+        places: Mapping[str, Place],
+        clocks: Clocks,
     ) -> None:
         self._connect = connect
+        self._path = path
         self._places = places
         self._clocks = clocks
         self._connection: sqlite3.Connection | None = None
@@ -29,7 +35,7 @@ class SqliteRenewer:
             place = self._places.get(worker, _NOWHERE)
             return give_lease(self._connection, worker, seconds, place, self._clocks)
         except sqlite3.Error as error:
-            raise in_our_words(error) from error
+            raise in_our_words(error, self._path) from error
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -17,14 +17,16 @@ def waits(connection: sqlite3.Connection, wanted: WaitFilter) -> list[WaitRow]:
     return found[0] if len(found) == 1 else merged(chain.from_iterable(found), wanted.limit)
 
 
-def find(connection: sqlite3.Connection, prefix: str, limit: int) -> list[WaitRow]:
-    return ask(connection, "find_waits", list[WaitRow], first=prefix, beyond=prefix + BEYOND, limit=limit)
+def find(connection: sqlite3.Connection, prefix: str, limit: int, namespace: str | None) -> list[WaitRow]:
+    given = {"first": prefix, "beyond": prefix + BEYOND, "limit": limit, "namespace": namespace}
+    return ask(connection, "find_waits", list[WaitRow], **given)
 
 
 def _given(wanted: WaitFilter) -> dict[str, Any]:
     at, after = wanted.after or _FIRST
     return {
         "open": wanted.open,
+        "namespace": wanted.namespace,
         "kinds": as_json(wanted.kind) if wanted.kind else None,
         "kind": wanted.kind[0] if wanted.kind else None,
         "run_id": wanted.run_id,

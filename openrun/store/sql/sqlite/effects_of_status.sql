@@ -6,6 +6,7 @@ FROM (
   WHERE e.number IN (
     SELECT number FROM effects
     WHERE status = s.value
+      AND (:namespace IS NULL OR EXISTS (SELECT 1 FROM runs AS r WHERE r.run_id = effects.run_id AND r.namespace = :namespace))
     ORDER BY age DESC, key DESC
     LIMIT :limit
   )

@@ -4,6 +4,7 @@ FROM (
   SELECT shown FROM run_rows
   WHERE run_id < :before
     AND parent_run_id = :parent_run_id
+    AND (:namespace IS NULL OR namespace = :namespace)
     AND (:held IS NULL OR (hold IS NOT NULL) = :held)
     AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:flow_id IS NULL OR flow_id = :flow_id)

@@ -4,6 +4,7 @@ FROM (
   SELECT shown FROM run_rows
   WHERE run_id < :before
     AND hold IS NOT NULL
+    AND (:namespace IS NULL OR namespace = :namespace)
     AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:flow_id IS NULL OR flow_id = :flow_id)
   ORDER BY run_id DESC

@@ -4,6 +4,7 @@ FROM (
   SELECT shown FROM wait_rows
   WHERE closed_at IS NOT NULL
     AND (created_at, wait_id) > (:at, :after)
+    AND (:namespace IS NULL OR EXISTS (SELECT 1 FROM runs AS r WHERE r.run_id = wait_rows.run_id AND r.namespace = :namespace))
     AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
     AND (:name IS NULL OR name = :name)
     AND (:correlation IS NULL OR correlation = :correlation)

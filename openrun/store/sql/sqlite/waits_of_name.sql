@@ -5,6 +5,7 @@ FROM (
   WHERE closed_at IS NULL
     AND name = :name
     AND (created_at, wait_id) > (:at, :after)
+    AND (:namespace IS NULL OR EXISTS (SELECT 1 FROM runs AS r WHERE r.run_id = wait_rows.run_id AND r.namespace = :namespace))
     AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
   ORDER BY created_at, wait_id
   LIMIT :limit

@@ -4,6 +4,7 @@ FROM (
   SELECT shown FROM wait_rows
   WHERE closed_at IS NULL
     AND (created_at, wait_id) > (:at, :after)
+    AND (:namespace IS NULL OR EXISTS (SELECT 1 FROM runs AS r WHERE r.run_id = wait_rows.run_id AND r.namespace = :namespace))
   ORDER BY created_at, wait_id
   LIMIT :limit
 )

@@ -1,0 +1,122 @@
+"""Intake: where a run begins. When it answers, the run is on disk, whatever happens next."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec import structs
+
+from openrun.core.errors import OpenRunError
+from openrun.core.events import Shown
+from openrun.definition.program import Program
+from openrun.runtime.births import birth_of, unheld
+from openrun.runtime.clock import Clock
+from openrun.runtime.engine import Start, started
+from openrun.runtime.errors import KeyConflict
+from openrun.runtime.journal import Journal
+from openrun.runtime.surroundings import Surroundings
+from openrun.runtime.worker import Worker
+from openrun.store.rows import Committed, Dedupe, DeliveryRow, Duplicate
+
+
+class Place(Protocol):
+    """Where runs begin: a process with a store, and perhaps a worker."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def around(self) -> Surroundings: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def worker(self) -> Worker | None:
+        """None where runs are left to workers elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """How a run begins, and what is kept along with it."""
+
+    program: Program
+    start: Start
+    namespace: str
+    dedupe: Dedupe | None = None
+    replay_of: str | None = None
+    delivery: DeliveryRow | None = None
+    """Without the run's id, which is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that is on disk; `replayed` when it was begun before under the same key."""
+
+    run_id: str
+    replayed: bool = False
+
+
+class Intake:
+    """Begins runs, here or for whoever claims them."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def begin(self, beginning: Beginning, show: Callable[[Shown], None]) -> Begun:
+        """Begin a run here if there is room, and show its events; else leave it to others. Raises `KeyConflict`."""
+        worker = self._place.worker
+        if worker is None or not worker.has_room or beginning.replay_of is not None:
+            return await self.leave(beginning)
+        run = worker.bear(
+            beginning.program,
+            beginning.start,
+            show,
+            namespace=beginning.namespace,
+            dedupe=beginning.dedupe,
+            delivery=beginning.delivery,
+        )
+        on_disk = asyncio.Event()
+        run.log.committed(on_disk.set)
+        born = asyncio.ensure_future(on_disk.wait())
+        await asyncio.wait([born, run.task], return_when=asyncio.FIRST_COMPLETED)
+        born.cancel()
+        if on_disk.is_set():
+            return Begun(run.run_id)
+        left = run.task.result()
+        if left.duplicate is not None:
+            return _known(left.duplicate)
+        if left.lost is not None:
+            # This worker may not hold anything just now; nothing was written, and whoever may will run it.
+            return await self.leave(beginning)
+        raise OpenRunError(f"the run could not be started: {left.fault}")
+
+    async def leave(self, beginning: Beginning) -> Begun:
+        """Begin a run that is due at once, held by nobody. Raises `KeyConflict`."""
+        place, its = self._place, beginning
+        event = started(its.program, its.start, place.around.new_run_id(), place.clock.now())
+        birth = birth_of(
+            event,
+            its.namespace,
+            dedupe=its.dedupe,
+            replay_of=its.replay_of,
+            delivery=its.delivery and structs.replace(its.delivery, run_id=event.run_id),
+        )
+        match await place.journal.write(unheld(event, birth)):
+            case Committed():
+                if place.worker is not None:
+                    place.worker.hint()
+                return Begun(event.run_id)
+            case Duplicate() as known:
+                return _known(known)
+            case stale:
+                raise OpenRunError(f"the run could not be started: {stale}")
+
+
+def _known(known: Duplicate) -> Begun:
+    if not known.same_payload:
+        raise KeyConflict(
+            f"run {known.run_id} was started under this key, for another flow, trigger or input"
+        )
+    return Begun(known.run_id, replayed=True)

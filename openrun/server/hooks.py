@@ -1,0 +1,194 @@
+"""Webhooks: match, limits, signature on the raw bytes, persist, answer. What is answered with 2xx is on disk."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from openrun.core.types import Json, RunStatus
+from openrun.runtime.surroundings import secrets_of
+from openrun.server.bodies import read_body
+from openrun.server.caller import Caller, Said
+from openrun.server.hook_stream import stream_hook
+from openrun.server.mounting import Mounting
+from openrun.server.prefer import wait_seconds
+from openrun.server.problem import Problem
+from openrun.server.repetition import REPLAYED
+from openrun.server.route import House
+from openrun.server.translation import problem_of
+from openrun.space import DurableRun, Space
+from openrun.steps.spelling import seconds_in
+from openrun.triggers.base import Arrival, RunRequest
+from openrun.triggers.refusals import BadSignature, InvalidInput, MissingSecret, Refusal
+from openrun.triggers.routes import Endpoint, Found, NoMethod, NoPath
+from openrun.triggers.webhook import Challenge, receive
+
+_log = logging.getLogger("openrun.server")
+
+PREFIX = "/hooks"
+
+_LONGEST_WAIT = 60.0
+_PATIENCE = 10.0
+"""How long a caller waits for a store that does not answer, in seconds."""
+_OURS = frozenset(
+    {"connection", "content-length", "content-security-policy", "date", "keep-alive", "server", "set-cookie"}
+    | {"strict-transport-security", "te", "trailer", "transfer-encoding", "upgrade", "x-content-type-options"}
+    | {"clear-site-data", "proxy-authenticate", "x-request-id", "service-worker-allowed"}
+)
+"""Headers that a flow may not set: the connection's, and those that say something of the whole origin."""
+_CAGE = {"Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Control": "no-store"}
+"""What a flow answers is never a page of our origin."""
+
+
+class Hooks:
+    """Answers requests to webhooks."""
+
+    def __init__(self, house: House, mounting: Mounting) -> None:
+        self._house = house
+        self._mounting = mounting
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Raises `Problem` for a request that starts no run."""
+        path, _, query = request.raw_path.partition("?")
+        found = self._find(request.method, path.removeprefix(PREFIX))
+        endpoint = found.endpoint
+        trigger = f"{endpoint.flow_id}/{endpoint.step_id}"
+        try:
+            response = await self._take(found, request, query)
+        except Refusal as refused:
+            self._house.metrics.webhook(trigger, type(refused).__name__)
+            raise _told(refused, trigger) from None
+        except Problem as problem:
+            self._house.metrics.webhook(trigger, problem.slug)
+            raise
+        self._house.metrics.webhook(trigger, "duplicate" if REPLAYED in response.headers else "accepted")
+        return response
+
+    def _find(self, method: str, below: str) -> Found:
+        match self._mounting.routes.find(method, below):
+            case Found() as found:
+                return found
+            case NoMethod(allowed=allowed):
+                names = ", ".join(allowed)
+                raise Problem(405, f"this webhook takes {names}", headers={"Allow": names})
+            case NoPath():
+                raise Problem(404, "no flow that is enabled has a webhook at this path")
+
+    async def _take(self, found: Found, request: web.BaseRequest, query: str) -> web.StreamResponse:
+        house, endpoint = self._house, found.endpoint
+        trouble = house.app.journal.trouble
+        if trouble is not None:
+            raise problem_of(trouble) or trouble
+        own = endpoint.config.max_body_bytes
+        most = house.config.max_body if own is None else min(own, house.config.max_body)
+        body = await read_body(request, most, house.config.body_seconds)
+        now = house.app.clock.now().timestamp()
+        arrival = Arrival(
+            method=request.method,
+            raw_path=request.raw_path.partition("?")[0].removeprefix(PREFIX),
+            query=query,
+            headers=tuple(request.headers.items()),
+            body=body.raw,
+            decoded=None if body.decoded is body.raw else body.decoded,
+            remote=request.remote,
+            received_at=now,
+        )
+        secrets = secrets_of(house.app.secrets, endpoint.namespace)
+        asked = receive(endpoint, found.parameters, arrival, secrets, now)
+        if isinstance(asked, Challenge):
+            return web.Response(text=asked.text, headers=_CAGE)
+        return await self._start(endpoint, asked, request)
+
+    async def _start(
+        self, endpoint: Endpoint, asked: RunRequest, request: web.BaseRequest
+    ) -> web.StreamResponse:
+        app, space = self._house.app, self._house.space(endpoint.namespace)
+        mode = endpoint.config.mode
+        caller = Caller(app.library, app.catalog, at_once=mode == "respond")
+        seconds = wait_seconds(request.headers.getall("Prefer", ()), _LONGEST_WAIT)
+        preferred = seconds is not None
+        if seconds is None:
+            seconds = seconds_in(endpoint.config.wait_seconds) if mode in ("last_step", "respond") else 0.0
+        run = await self._begun(space, asked, caller if seconds else None)
+        if mode == "stream" and not preferred:
+            return await stream_hook(request, self._house, space, run)
+        said = await caller.said(space, run.run_id, seconds, known=run.replayed) if seconds else None
+        response = _accepted(run) if said is None else _said(said, run)
+        if preferred:
+            response.headers["Preference-Applied"] = "wait" if seconds else "respond-async"
+        if run.replayed:
+            response.headers[REPLAYED] = "true"
+        return response
+
+    async def _begun(self, space: Space, asked: RunRequest, caller: Caller | None) -> DurableRun:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                if caller is None:
+                    return await space.deliver(asked)
+                return await space.deliver(asked, caller.hear)
+        except TimeoutError:
+            trouble = self._house.app.journal.trouble
+            problem = None if trouble is None else problem_of(trouble)
+            raise problem or Problem(
+                503,
+                "the delivery could not be kept in time; send it again under the same id",
+                headers={"Retry-After": "5"},
+            ) from None
+
+
+def _accepted(run: DurableRun) -> web.Response:
+    return _json(202, {"run_id": run.run_id, "status": "accepted"}, run)
+
+
+def _said(said: Said, run: DurableRun) -> web.Response:
+    if said.is_reply:
+        return _reply(said.reply, run)
+    if said.status is RunStatus.SUCCEEDED:
+        return _json(200, said.output, run)
+    raise Problem(
+        500,
+        f"the run has {said.status.value}",
+        slug="run-failed",
+        run_id=run.run_id,
+        run_status=said.status.value,
+    )
+
+
+def _json(status: int, value: Json, run: DurableRun) -> web.Response:
+    headers = {**_CAGE, "Location": f"/v1/runs/{run.run_id}", "OpenRun-Run": run.run_id}
+    response = web.Response(status=status, body=msgspec.json.encode(value), headers=headers)
+    response.content_type = "application/json"
+    return response
+
+
+def _reply(reply: Json, run: DurableRun) -> web.Response:
+    """What a reply step said: text as it is, anything else as JSON."""
+    said: Mapping[str, Json] = reply if isinstance(reply, dict) else {"body": reply}
+    body = said.get("body")
+    headers = _allowed(said.get("headers"))
+    status = said.get("status")
+    is_text = isinstance(body, str)
+    content = body.encode() if isinstance(body, str) else b"" if body is None else msgspec.json.encode(body)
+    response = web.Response(status=status if isinstance(status, int) else 200, body=content)
+    if not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = "text/plain; charset=utf-8" if is_text else "application/json"
+    response.headers.update({**headers, **_CAGE, "OpenRun-Run": run.run_id})
+    return response
+
+
+def _allowed(given: Json) -> dict[str, str]:
+    headers = given if isinstance(given, dict) else {}
+    return {
+        name: value for name, value in headers.items() if isinstance(value, str) and name.lower() not in _OURS
+    }
+
+
+def _told(refused: Refusal, trigger: str) -> Problem:
+    if isinstance(refused, BadSignature):
+        _log.info("webhook %s refused a request: %s", trigger, refused.reason)
+    if isinstance(refused, MissingSecret):
+        _log.error("webhook %s cannot check its callers: %s", trigger, refused.reason)
+    errors = refused.faults if isinstance(refused, InvalidInput) else ()
+    return Problem(refused.status, str(refused), errors=errors)

@@ -1,0 +1,125 @@
+"""API keys: made, known again, and ended. A key itself is shown once and kept nowhere."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from openrun.runtime.clock import Clock
+from openrun.runtime.ids import new_secret, uuid7
+from openrun.server.access import ALL_NAMESPACES, ROLES, Principal, Role, Scope
+from openrun.store.base import Store
+from openrun.store.books import KeyRow
+from openrun.store.projection import in_ms
+
+PREFIX = "or_"
+
+_FRESH = 1.0
+"""How long, in seconds, a key is taken for what it was when it was looked up."""
+_TOUCH_MS = 60_000
+_MOST = 10_000
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    row: KeyRow | None
+    at: float
+
+
+class Keyring:
+    """The keys of a store."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+
+    async def create(
+        self,
+        name: str,
+        role: Role,
+        namespace: str,
+        *,
+        scopes: Iterable[Scope] | None = None,
+        expires_at: int | None = None,
+        key: str | None = None,
+    ) -> tuple[KeyRow, str]:
+        """A new key and what is kept of it; `scopes` narrow the role, `expires_at` is in ms since 1970.
+
+        `key` is one that the operator chose, in place of a random one.
+        """
+        secret = key or f"{PREFIX}{new_secret()}"
+        row = KeyRow(
+            key_id=uuid7(),
+            namespace=namespace,
+            name=name,
+            hash=hash_of(secret),
+            role=role.value,
+            scopes=None if scopes is None else tuple(sorted(each.value for each in scopes)),
+            created_at=in_ms(self._clock.now()),
+            expires_at=expires_at,
+        )
+        await self._store.add_key(row)
+        self._known.pop(row.hash, None)
+        return row, secret
+
+    async def first(self) -> str | None:
+        """A key of an admin for a store that has no keys at all; None when it has."""
+        if await self._store.keys():
+            return None
+        return (await self.create("first", Role.ADMIN, ALL_NAMESPACES))[1]
+
+    async def given(self, key: str) -> None:
+        """Make a key that the operator chose one of an admin, unless it is known."""
+        if await self._store.key(hash_of(key)) is None:
+            await self.create("given", Role.ADMIN, ALL_NAMESPACES, key=key)
+
+    async def principal(self, key: str) -> Principal | None:
+        """Whose key it is; None for one that is unknown, has expired or was revoked (in the last second, perhaps)."""
+        if len(key) > _LONGEST:
+            return None
+        row = await self._row(hash_of(key))
+        now = in_ms(self._clock.now())
+        if (
+            row is None
+            or row.revoked_at is not None
+            or (row.expires_at is not None and row.expires_at <= now)
+        ):
+            return None
+        return principal_of(row)
+
+    async def revoke(self, key_id: str) -> bool:
+        """End a key; False when there is none, or it was ended before."""
+        self._known.clear()
+        return await self._store.revoke_key(key_id, in_ms(self._clock.now()))
+
+    async def _row(self, digest: str) -> KeyRow | None:
+        at = self._clock.monotonic()
+        known = self._known.get(digest)
+        if known is not None and at - known.at < _FRESH:
+            return known.row
+        row = await self._store.key(digest)
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[digest] = _Known(row, at)
+        now = in_ms(self._clock.now())
+        if row is not None and (row.used_at is None or now - row.used_at > _TOUCH_MS):
+            await self._store.touch_key(row.key_id, now)
+        return row
+
+
+def hash_of(key: str) -> str:
+    # A key has 256 random bits: there is nothing that a slow hash would protect.
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
+
+
+def principal_of(row: KeyRow) -> Principal:
+    """Who holds a key. One whose role this version does not know may do nothing."""
+    role = Role(row.role) if row.role in set(Role) else None
+    allowed = ROLES[role] if role is not None else frozenset[Scope]()
+    narrowed = (
+        allowed if row.scopes is None else frozenset(each for each in allowed if each.value in row.scopes)
+    )
+    return Principal(
+        key_id=row.key_id, name=row.name, role=role or Role.USER, scopes=narrowed, namespace=row.namespace
+    )

@@ -1,0 +1,11 @@
+-- Audit rows of a namespace, newest first.
+SELECT json_group_array(json(shown))
+FROM (
+  SELECT shown FROM audit_rows
+  WHERE namespace = :namespace
+    AND number < :before
+    AND (:actor IS NULL OR actor = :actor)
+    AND (:action IS NULL OR action = :action)
+  ORDER BY number DESC
+  LIMIT :limit
+)

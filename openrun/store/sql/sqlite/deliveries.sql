@@ -1,0 +1,3 @@
+-- Deliveries, newest first.
+SELECT json_group_array(json(shown))
+FROM (SELECT shown FROM delivery_rows WHERE run_id < :before ORDER BY run_id DESC LIMIT :limit)

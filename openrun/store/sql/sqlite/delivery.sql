@@ -1,0 +1,2 @@
+-- The delivery that started a run.
+SELECT shown FROM delivery_rows WHERE run_id = :run_id

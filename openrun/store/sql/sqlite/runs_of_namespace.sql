@@ -1,0 +1,10 @@
+-- Runs of a namespace, newest first.
+SELECT json_group_array(json(shown))
+FROM (
+  SELECT shown FROM run_rows
+  WHERE run_id < :before
+    AND namespace = :namespace
+    AND (:held IS NULL OR (hold IS NOT NULL) = :held)
+  ORDER BY run_id DESC
+  LIMIT :limit
+)

@@ -1,0 +1,57 @@
+"""What the store can tell of all runs at once, whoever holds them, by a few bounded queries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from openrun.core.types import RunStatus
+from openrun.store.base import Store
+from openrun.store.rows import RunFilter
+
+MOST_UNOWNED = 100
+MOST_ON_HOLD = 1_000
+
+_PARKED = (RunStatus.WAITING, RunStatus.PAUSED, RunStatus.NEEDS_REVIEW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """How things stand, as of one look."""
+
+    counts: Mapping[RunStatus, int]
+    oldest_seconds: float
+    """For how long the run that is due longest has been due; 0 when none is."""
+    unowned: int
+    """At most `MOST_UNOWNED`."""
+    on_hold: int
+    """Runs that do not go on for a named reason, at most `MOST_ON_HOLD`."""
+    workers: int
+    """Those whose lease is good."""
+    expired: frozenset[str]
+    """Workers whose lease has run out."""
+
+    @property
+    def parked(self) -> int:
+        """Runs that wait for a time, a person or another run."""
+        return sum(self.counts.get(status, 0) for status in _PARKED)
+
+    @property
+    def stuck(self) -> int:
+        """Runs that do not go on until somebody looks at them."""
+        return self.counts.get(RunStatus.NEEDS_REVIEW, 0) + self.on_hold
+
+
+async def take_survey(store: Store) -> Survey:
+    """Look at the store. Raises `StoreUnavailable`."""
+    counts = await store.counts()
+    due, now = await store.next_due(), await store.now()
+    unowned = await store.orphans(MOST_UNOWNED)
+    held = await store.runs(RunFilter(held=True, limit=MOST_ON_HOLD))
+    workers = await store.workers()
+    return Survey(
+        counts=counts,
+        oldest_seconds=0.0 if due is None else max(0, now - due) / 1_000,
+        unowned=len(unowned),
+        on_hold=sum(row.status is not RunStatus.NEEDS_REVIEW for row in held),
+        workers=sum(row.lease_ms > 0 for row in workers),
+        expired=frozenset(row.worker for row in workers if row.lease_ms <= 0),
+    )

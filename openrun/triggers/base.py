@@ -1,0 +1,71 @@
+"""What triggers hand over: a run that is asked for, and what asked for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from openrun.core.types import Json
+
+KEEP_SECONDS = 7 * 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An HTTP request as a server hands it over, its body whole and its path not decoded."""
+
+    method: str
+    raw_path: str
+    """Below /hooks, percent-encoded as it came, without the query: `/orders/a%20b`."""
+    query: str = ""
+    """Without the question mark, percent-encoded as it came."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Names and values in order; bytes that are not UTF-8 as `surrogateescape` decodes them."""
+    body: bytes = b""
+    """As it was sent, and signed: without transfer coding, with its content coding if it has one."""
+    decoded: bytes | None = None
+    """The body without its content coding, where it has one."""
+    remote: str | None = None
+    received_at: float
+    """Unix seconds."""
+
+    def values(self, name: str) -> list[str]:
+        """All values of a header, whatever the case of its name."""
+        wanted = name.lower()
+        return [value for given, value in self.headers if given.lower() == wanted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What is kept of a request that started a run, beside the run's input."""
+
+    method: str
+    path: str
+    """As it was requested, below /hooks."""
+    delivery_id: str | None = None
+    """The sender's name for it."""
+    digest: str
+    """SHA-256 of the raw body, in hex."""
+    size: int
+    """Bytes of the raw body."""
+    remote: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """A run that a trigger asks for."""
+
+    namespace: str = "default"
+    flow: str
+    """Id of the flow."""
+    trigger: str
+    """Id of the trigger step."""
+    payload: Mapping[str, Json]
+    """What the trigger step takes."""
+    key: str | None = None
+    """There is one run for each key; without one, each request is a run of its own."""
+    fingerprint: str
+    """SHA-256 in hex; a repetition under the same key has the same one."""
+    keep_seconds: int = KEEP_SECONDS
+    """How long the key is remembered."""
+    traceparent: str | None = None
+    tracestate: str | None = None
+    delivery: Delivery | None = None

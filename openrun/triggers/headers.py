@@ -1,0 +1,42 @@
+"""The headers of a request as a run may see them: whatever could be a secret is masked."""
+
+import re
+
+from openrun.steps.triggers.signature import BasicSecret, HeaderSecret, HmacSignature
+from openrun.steps.triggers.webhook import TriggerWebhookConfig
+from openrun.triggers.base import Arrival
+
+MASK = "***"
+
+_SENSITIVE = re.compile(
+    r"authorization|cookie|token|secret|passw|credential|api[-_]?key|access[-_]?key|auth[-_]?key|(^|[-_])jwt([-_]|$)"
+)
+
+
+def shown_headers(arrival: Arrival, config: TriggerWebhookConfig) -> dict[str, str]:
+    """By name in lower case, repeated ones joined by ", "; `***` for those that could hold a secret."""
+    proving = _proving(config)
+    found: dict[str, str] = {}
+    for given, value in arrival.headers:
+        name = given.lower()
+        if name == proving or _SENSITIVE.search(name):
+            found[name] = MASK
+        else:
+            found[name] = f"{found[name]}, {_clean(value)}" if name in found else _clean(value)
+    return found
+
+
+def _proving(config: TriggerWebhookConfig) -> str | None:
+    """The header that the trigger's callers prove themselves with, where its name can be any."""
+    match config.proof():
+        case HeaderSecret(name=name) | HmacSignature(header=name):
+            return name.lower()
+        case BasicSecret():
+            return "authorization"
+        case _:
+            return None
+
+
+def _clean(value: str) -> str:
+    """With a sign in place of each byte that is not UTF-8."""
+    return value if value.isascii() else value.encode(errors="surrogateescape").decode(errors="replace")
