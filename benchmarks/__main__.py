@@ -16,6 +16,7 @@ PARTS = {
     "durable_restart": (),
     "durable_resume": (),
     "durable_lists": ("psycopg",),
+    "webhook": (),
 }
 """What can be measured, and the packages that it takes beyond our own."""
 

@@ -345,12 +345,20 @@ class Space:
         committed: bool,
         output: Json = None,
         port: str | None = None,
+        by: str | None = None,
     ) -> None:
         """Say whether the work of a step whose outcome is unknown took place.
 
         Raises `UnknownRun`, `RunEnded`, and `KeyConflict` when somebody has said otherwise.
         """
-        body = {"step_id": step_id, "scope": scope, "committed": committed, "output": output, "port": port}
+        body = {
+            "step_id": step_id,
+            "scope": scope,
+            "committed": committed,
+            "output": output,
+            "port": port,
+            "by": by,
+        }
         seq = (await self.row(run_id)).seq
         # One answer to one doubt: the next one stands at another event.
         await self._tell(run_id, MessageKind.REVIEW, body, f"review:{step_id}:{scope}:{seq}")

@@ -113,6 +113,6 @@ def test_the_world_is_reached_through_the_ports_only() -> None:
 
 
 def test_the_rooms_people_extend_stand_at_the_root() -> None:
-    for room in ("steps", "schemas"):
+    for room in ("steps", "triggers", "schemas"):
         assert (ROOT / room).is_symlink()
         assert (ROOT / room).resolve() == PACKAGE / room

@@ -16,7 +16,7 @@ from openrun.store.base import Records, StoreUnavailable
 from openrun.store.rows import EventRow, HeadRow, ProgressRow
 
 _POLL = 0.5
-PAGE = 500
+PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,10 @@ class ServerConfig:
     """Of a webhook or a call; a flow document may have `max_document`."""
     max_document: int = 16 * 1_048_576
     body_seconds: float = 30.0
+    heartbeat: float = 15.0
+    """How often a stream says that it is still there."""
+    stall: float = 20.0
+    """How long a reader of a stream may take nothing."""
     grace: float = 10.0
     """What requests and steps under way get when the server stops."""
     refresh: float = 1.0

@@ -58,8 +58,9 @@ class Hooks:
         try:
             response = await self._take(found, request, query)
         except Refusal as refused:
-            self._house.metrics.webhook(trigger, type(refused).__name__)
-            raise _told(refused, trigger) from None
+            told = _told(refused, trigger)
+            self._house.metrics.webhook(trigger, told.slug)
+            raise told from None
         except Problem as problem:
             self._house.metrics.webhook(trigger, problem.slug)
             raise

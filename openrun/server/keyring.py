@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from openrun.runtime.clock import Clock
-from openrun.runtime.ids import new_secret, uuid7
+from openrun.runtime.ids import NewRunId, new_secret, uuid7
 from openrun.server.access import ALL_NAMESPACES, ROLES, Principal, Role, Scope
 from openrun.store.base import Store
 from openrun.store.books import KeyRow
@@ -29,9 +29,10 @@ class _Known:
 class Keyring:
     """The keys of a store."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, new_id: NewRunId = uuid7) -> None:
         self._store = store
         self._clock = clock
+        self._new_id = new_id
         self._known: dict[str, _Known] = {}
 
     async def create(
@@ -50,7 +51,7 @@ class Keyring:
         """
         secret = key or f"{PREFIX}{new_secret()}"
         row = KeyRow(
-            key_id=uuid7(),
+            key_id=self._new_id(),
             namespace=namespace,
             name=name,
             hash=hash_of(secret),

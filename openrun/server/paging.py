@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SerializeAsAny
 
 from openrun.core.types import Json
 from openrun.server.problem import Problem
@@ -44,7 +44,7 @@ class PageQuery(BaseModel, extra="forbid"):
 class Page(BaseModel, Generic[ItemT]):
     """A part of a list."""
 
-    items: list[ItemT] = Field(title="Items", description="In the order of the list.")
+    items: list[SerializeAsAny[ItemT]] = Field(title="Items", description="In the order of the list.")
     next: str | None = Field(
         default=None,
         title="Next",

@@ -14,6 +14,7 @@ from openrun.net.trace_context import TraceContext
 from openrun.server.access import Principal, Scope
 from openrun.server.config import ServerConfig
 from openrun.server.keyring import Keyring
+from openrun.server.mounting import Mounting
 from openrun.space import Space
 from openrun.telemetry.metrics import Metrics
 
@@ -43,6 +44,10 @@ class House(Protocol):
         """Set once the server stops: what lasts has to end."""
 
     def space(self, namespace: str) -> Space: ...
+
+    @property
+    def mounting(self) -> Mounting:
+        """Which webhooks there are."""
 
     async def flows_changed(self) -> None:
         """A flow was kept, enabled or disabled: webhooks follow from that."""
@@ -112,6 +117,10 @@ class Route:
     answer_types: tuple[str, ...] = ("application/json",)
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     """Names and descriptions."""
+    answers: Mapping[int, str] = field(default_factory=dict)
+    """Successes beside `status`, and when they are given; 204 and 304 have no body."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of a request that count here, and what for."""
     problems: tuple[int, ...] = ()
     """Statuses beside those that every route may have."""
     large: bool = False
@@ -128,7 +137,9 @@ class Route:
         return self.method not in ("GET", "HEAD")
 
 
-PUBLIC = frozenset({"/livez", "/readyz", "/healthz"})
+PROBES = frozenset({"/livez", "/readyz", "/healthz"})
+"""What may be asked under any name of the host: probes know but its address."""
+PUBLIC = PROBES | {"/openapi.json", "/docs"}
 """Paths that need no key; beside them webhooks, which have signatures."""
 
 

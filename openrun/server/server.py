@@ -18,7 +18,7 @@ from openrun.server.hooks import PREFIX, Hooks
 from openrun.server.keyring import Keyring
 from openrun.server.mounting import Mounting
 from openrun.server.problem import Problem
-from openrun.server.route import PUBLIC, Route
+from openrun.server.route import PROBES, Route
 from openrun.server.translation import problem_of
 from openrun.space import Space
 from openrun.telemetry.metrics import Metrics
@@ -47,7 +47,7 @@ class Server:
         self.app = app
         self.config = config or ServerConfig()
         self.metrics = metrics or Metrics()
-        self.keyring = Keyring(app.store, app.clock)
+        self.keyring = Keyring(app.store, app.clock, app.around.new_run_id)
         self.stopped = asyncio.Event()
         self.mounting = Mounting(app, self.config.refresh)
         self.routes: Sequence[Route] = (*health.routes(app.clock), *routes)
@@ -132,7 +132,7 @@ class Server:
         path = request.raw_path.partition("?")[0]
         if path.startswith(f"{PREFIX}/"):
             return _HOOKS, await self._hooks.answer(request)
-        if path not in PUBLIC:
+        if path not in PROBES:
             self._check_host(request)
         return await self._dispatcher.answer(request, path, request_id)
 

@@ -23,6 +23,7 @@ from openrun.core.events import (
 )
 from openrun.core.types import FINAL, EffectClass, StepRunStatus
 from openrun.runtime.observer import Seen
+from openrun.telemetry.beginning import is_first
 from openrun.telemetry.tallies import RUN_SECONDS, Counter, Histogram, Names, Spread, Tally
 
 MOST_FLOWS = 200
@@ -96,6 +97,9 @@ class RunTallies:
         self.retries = Counter("openrun_retries", "Attempts that failed and are followed by another.")
         self.effects = Counter("openrun_effects", "What became of calls to the outside.", "outcome")
         self.compensations = Counter("openrun_compensations", "What became of undoing steps.", "outcome")
+        for status in EffectStatus:
+            if status is not EffectStatus.STARTED:
+                self.effects.of(status.value)
         self.retried, self.dispatched, self.took = (
             self.retries.of(),
             self.dispatch.of(),
@@ -129,9 +133,9 @@ class Course:
         self._flow = everything.flow(run.flow_id)
         self._step_type = run.step_type
         self._begun: datetime | None = history[0].timestamp if history else None
-        self._unstarted = len(history) <= 1
-        if len(history) == 1:
-            # It was accepted where nobody took it.
+        first = is_first(history)
+        self._unstarted = first or not history
+        if first:
             self._flow.started.count += 1
         self._running: dict[tuple[str, str], datetime] = {}
         """Since when activations have been running; of those that another process began it is not known."""

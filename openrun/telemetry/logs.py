@@ -18,7 +18,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from openrun.telemetry.opening import TelemetryError
+from openrun.telemetry.errors import TelemetryError
 from openrun.telemetry.plain import escaped, indented, plain
 
 Redact = Callable[[str], str]

@@ -4,11 +4,7 @@ import importlib
 
 from opentelemetry.trace import TracerProvider
 
-from openrun.core.errors import OpenRunError
-
-
-class TelemetryError(OpenRunError):
-    """Telemetry cannot be set up as it was asked to."""
+from openrun.telemetry.errors import TelemetryError
 
 
 def otlp_provider(endpoint: str, service_name: str = "openrun") -> TracerProvider:

@@ -19,6 +19,7 @@ from openrun.core.events import (
 from openrun.core.types import RunStatus, StepRunStatus
 from openrun.core.undoing import CompensationStatus
 from openrun.runtime.observer import Seen
+from openrun.telemetry.beginning import is_first
 from openrun.telemetry.logs import CHAIN
 
 NAME = "openrun.runs"
@@ -37,7 +38,10 @@ class RunLogs:
         ).bind()
 
     def took(self, run: Seen) -> None:
-        if run.history:
+        begun = run.history[0] if is_first(run.history) else None
+        if isinstance(begun, FlowStarted):
+            self.started(run, begun)
+        elif run.history:
             self._say(logging.DEBUG, run, "run taken", fence=run.fence)
 
     def heard(self, run: Seen, shown: Sequence[Shown]) -> None:

@@ -15,7 +15,6 @@ from openrun.core.events import (
     EffectRecorded,
     Fact,
     FlowCompleted,
-    FlowForked,
     FlowStarted,
     ReviewRequested,
     ReviewResolved,
@@ -34,6 +33,7 @@ from openrun.core.timeline import tracks
 from openrun.core.types import EffectClass, RunStatus, StepRunStatus
 from openrun.core.undoing import CompensationStatus
 from openrun.runtime.observer import Seen
+from openrun.telemetry.beginning import is_first
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -81,7 +81,7 @@ class Wakeup:
 
     def recover(self, history: Sequence[Fact], at: datetime) -> None:
         """Open spans for what ran when the run was last left: it runs again."""
-        if len(history) == 1 or isinstance(history[-1], FlowForked):
+        if is_first(history):
             self.announce(history[-1].timestamp)
         for track in tracks(history):
             if track.ended_at is None and track.attempts:
@@ -100,8 +100,8 @@ class Wakeup:
         """The context of the attempt that runs there."""
         span = self._open.get(place)
         if span is None:
-            self._early.add(place)
             span = self._begin(place, now)
+            self._early.add(place)
         return span.get_span_context()
 
     def end(self, why: str, at: datetime) -> None:
@@ -183,6 +183,7 @@ class Wakeup:
     # -- spans ------------------------------------------------------------------------------------
 
     def _begin(self, place: Place, at: datetime, verb: str = "step") -> Span:
+        self._finish(place, "left", at)
         step_id, scope = place
         step_type = self._step_type(step_id)
         told = None

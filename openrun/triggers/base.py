@@ -1,7 +1,7 @@
 """What triggers hand over: a run that is asked for, and what asked for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openrun.core.types import Json
 
@@ -26,11 +26,18 @@ class Arrival:
     remote: str | None = None
     received_at: float
     """Unix seconds."""
+    named: Mapping[str, list[str]] = field(init=False, repr=False, compare=False)
+    """All values of each header, by its name in lower case."""
+
+    def __post_init__(self) -> None:
+        named: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            named.setdefault(name.lower(), []).append(value)
+        object.__setattr__(self, "named", named)
 
     def values(self, name: str) -> list[str]:
         """All values of a header, whatever the case of its name."""
-        wanted = name.lower()
-        return [value for given, value in self.headers if given.lower() == wanted]
+        return self.named.get(name.lower(), [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,8 @@ def body_of(arrival: Arrival) -> Json:
 
 def query_of(query: str) -> dict[str, Json]:
     """The parameters of a query, names that are repeated as lists. Raises `MalformedRequest`."""
+    if not query:
+        return {}
     try:
         query.encode()
         return _fields(query)

@@ -1,6 +1,7 @@
 """The headers of a request as a run may see them: whatever could be a secret is masked."""
 
 import re
+from functools import lru_cache
 
 from openrun.steps.triggers.signature import BasicSecret, HeaderSecret, HmacSignature
 from openrun.steps.triggers.webhook import TriggerWebhookConfig
@@ -16,14 +17,15 @@ _SENSITIVE = re.compile(
 def shown_headers(arrival: Arrival, config: TriggerWebhookConfig) -> dict[str, str]:
     """By name in lower case, repeated ones joined by ", "; `***` for those that could hold a secret."""
     proving = _proving(config)
-    found: dict[str, str] = {}
-    for given, value in arrival.headers:
-        name = given.lower()
-        if name == proving or _SENSITIVE.search(name):
-            found[name] = MASK
-        else:
-            found[name] = f"{found[name]}, {_clean(value)}" if name in found else _clean(value)
-    return found
+    return {
+        name: MASK if name == proving or _is_sensitive(name) else _clean(", ".join(values))
+        for name, values in arrival.named.items()
+    }
+
+
+@lru_cache(maxsize=1_000)
+def _is_sensitive(name: str) -> bool:
+    return _SENSITIVE.search(name) is not None
 
 
 def _proving(config: TriggerWebhookConfig) -> str | None:

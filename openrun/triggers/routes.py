@@ -21,7 +21,7 @@ DEFAULT_NAMESPACE = "default"
 NAMESPACE_MARK = "@"
 
 _SEGMENT = re.compile(r"(?:[!\"$&-.0->@-~]|%[0-9A-Fa-f]{2})+")
-_DOTS = frozenset({".", ".."})
+_NO_NAME = frozenset({".", "..", None})
 _ENCODED_MARK = "%40"
 
 
@@ -183,10 +183,12 @@ def _read(raw_path: str) -> tuple[str, list[str]] | None:
 
 def _is_plain(segment: str) -> bool:
     """Whether a segment is well-formed, and is neither empty nor a dot segment once it is decoded."""
-    return _SEGMENT.fullmatch(segment) is not None and _decoded(segment) not in _DOTS | {None}
+    return _SEGMENT.fullmatch(segment) is not None and _decoded(segment) not in _NO_NAME
 
 
 def _decoded(segment: str) -> str | None:
+    if "%" not in segment:
+        return segment
     try:
         return unquote_to_bytes(segment).decode()
     except UnicodeDecodeError:

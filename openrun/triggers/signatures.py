@@ -67,8 +67,8 @@ def verify(signature: Signature, arrival: Arrival, secrets: Mapping[str, str], n
 
 
 def _value(given: str | None) -> str:
-    # With an empty one, anybody could sign.
-    if not given:
+    # With an empty one anybody could sign, and a blank one is empty in a header.
+    if not given or not given.strip():
         raise ValueError("has no value")
     return given
 

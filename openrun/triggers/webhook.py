@@ -96,7 +96,9 @@ def _key(endpoint: Endpoint, delivery_id: str | None) -> str | None:
 def _fingerprint(arrival: Arrival, body_id: str | None) -> str:
     # Of headers a repetition has others. A provider that names its events in the body may tell more of one the
     # second time, such as how often it was sent before.
-    said = arrival.body if body_id is None else body_id.encode()
+    # A body that is compressed anew is the same body.
+    body = arrival.body if arrival.decoded is None else arrival.decoded
+    said = body if body_id is None else body_id.encode()
     return _digest((_bytes(arrival.method), _bytes(arrival.raw_path), _bytes(arrival.query), said))
 
 

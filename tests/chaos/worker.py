@@ -6,19 +6,19 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec.structs import replace
 
-from openrun.app import App, DurableRun
+from openrun.app import App
 from openrun.core.events import Shown
-from openrun.definition.program import Program
 from openrun.runtime.births import birth_of, unheld
-from openrun.runtime.engine import Start, started
-from openrun.runtime.worker import Worker, WorkerOptions
+from openrun.runtime.engine import started
+from openrun.runtime.intake import Beginning, Begun, Intake
+from openrun.runtime.worker import WorkerOptions
 from openrun.store.postgres.draft import Draft
 from openrun.store.postgres.ledger import Ledger
-from openrun.store.rows import Dedupe, Slice, Stale, Verdict
+from openrun.store.rows import Slice, Stale, Verdict
 from openrun.store.sqlite import judge
 from tests.chaos.board import Board, Cell, Phase
 from tests.chaos.starts import Account, start_runs
@@ -40,28 +40,33 @@ class Job:
     """Most runs that may be open."""
 
 
-class HastyApp(App):
+class HastyIntake(Intake):
     """Broken: says that a run was started before it is on disk."""
 
     _writes: ClassVar[set[asyncio.Task[Verdict]]] = set()
 
-    async def _start_here(
-        self,
-        worker: Worker,
-        program: Program,
-        start: Start,
-        dedupe: Dedupe | None,
-        show: Callable[[Shown], None],
-    ) -> DurableRun:
-        return DurableRun(self, worker.bear(program, start, show, dedupe=dedupe).run_id)
+    async def begin(self, beginning: Beginning, show: Callable[[Shown], None]) -> Begun:
+        worker = self._place.worker
+        if worker is None or not worker.has_room:
+            return await self.leave(beginning)
+        its = beginning
+        run = worker.bear(its.program, its.start, show, namespace=its.namespace, dedupe=its.dedupe)
+        return Begun(run.run_id)
 
-    async def _start_elsewhere(
-        self, program: Program, start: Start, dedupe: Dedupe | None, *, replay_of: str | None = None
-    ) -> DurableRun:
-        event = started(program, start, self._around.new_run_id(), self.clock.now())
-        write = self.journal.write(unheld(event, birth_of(event, dedupe=dedupe, replay_of=replay_of)))
-        self._writes.add(asyncio.create_task(write))
-        return DurableRun(self, event.run_id)
+    async def leave(self, beginning: Beginning) -> Begun:
+        place, its = self._place, beginning
+        event = started(its.program, its.start, place.around.new_run_id(), place.clock.now())
+        birth = birth_of(event, its.namespace, dedupe=its.dedupe, replay_of=its.replay_of)
+        self._writes.add(asyncio.create_task(place.journal.write(unheld(event, birth))))
+        return Begun(event.run_id)
+
+
+class HastyApp(App):
+    """An app with the broken intake."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._intake = HastyIntake(self)
 
 
 def take_the_fence_out() -> None:

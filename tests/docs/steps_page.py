@@ -103,6 +103,8 @@ def _type(given: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return _type(schema["$defs"][given["$ref"].rsplit("/", 1)[1]], schema)
     if "enum" in given:
         return ", ".join(f"`{value}`" for value in given["enum"])
+    if "oneOf" in given:
+        return "object"
     if "anyOf" in given:
         return _union([_type(each, schema) for each in given["anyOf"]])
     kind = given.get("type", "any")

@@ -100,7 +100,7 @@ class Forks:
 
 
 def forking(app: App) -> Forks:
-    return Forks(Forking(app.store, app.library, app.clock, app._around.new_run_id, app.journal.write))
+    return Forks(Forking(app.store, app.library, app.clock, app.around.new_run_id, app.journal.write))
 
 
 async def ended(app: App, flow: Flow, **how: Any) -> str:

@@ -191,7 +191,7 @@ async def check_runs(store: Store) -> None:
 
 
 async def check_flows(store: Store) -> None:
-    its = {"flow_id": "orders", "name": "Orders", "created_at": NOW}
+    its: dict[str, Any] = {"flow_id": "orders", "name": "Orders", "created_at": NOW}
     assert await store.flows() == [FlowRow(namespace="default", version="v2", enabled=True, **its)]
     assert await store.version("orders") == VersionRow(version="v2", document="{}", **its)
     # Those that are equally old, in the order in which they came.

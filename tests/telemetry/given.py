@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from openrun import Flow
-from openrun.core.events import Fact, FlowStarted, Shown, StepProgress, StepSkipped
+from openrun.core.events import Event, Fact, FlowStarted, Shown, StepProgress, StepSkipped
 from openrun.core.types import RunStatus
 from openrun.runtime.observer import Observer
-from openrun.testing import Act, run_flow
+from openrun.testing import Act, Script, run_flow
 
 Part = dict[str, Any]
+T = TypeVar("T", bound=Event)
+
+_PORTS = {"approval": "approved"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +39,12 @@ def keep(step_id: str, value: Any = 1) -> Part:
 
 
 def flow_of(*parts: Part, flow_id: str = "orders") -> Flow:
-    """These steps one after another."""
+    """These steps one after another; after an approval, where it was given."""
     steps = [{"id": "start", "type": "trigger_manual"}, *parts]
-    edges = [{"source": a["id"], "target": b["id"]} for a, b in pairwise(steps)]
+    edges = [
+        {"source": a["id"], "target": b["id"], "source_port": _PORTS.get(a["type"], "default")}
+        for a, b in pairwise(steps)
+    ]
     return Flow.from_dict({"id": flow_id, "name": flow_id, "steps": steps, "edges": edges})
 
 
@@ -69,9 +76,9 @@ class Told:
         return next(at for at, each in enumerate(self.facts, 1) if isinstance(each, kind))
 
 
-async def told(*parts: Part, scripts: Mapping[str, Act] | None = None, **given: Any) -> Told:
+async def told(*parts: Part, scripts: Mapping[str, Script | Act] | None = None) -> Told:
     flow = flow_of(*parts)
-    result = await run_flow(flow, steps=scripts, **given)
+    result = await run_flow(flow, steps=scripts)
     types = {"start": "trigger_manual", **{part["id"]: part["type"] for part in parts}}
     return Told(types=types, shown=result.shown)
 
@@ -82,3 +89,15 @@ def observe(observer: Observer, run: Held, shown: Sequence[Shown], why: str = "e
     for event in shown:
         observer.heard(run, [event])
     observer.left(run, why)
+
+
+def next_of(run: Told, kind: type[T], at: int = 0, **given: Any) -> T:
+    """A fact of this kind about the step `a`, recorded `at` seconds after the run's start."""
+    begun = run.begun
+    stamp: dict[str, Any] = {
+        "run_id": begun.run_id,
+        "flow_id": begun.flow_id,
+        "seq": 100 + at,
+        "step_id": "a",
+    }
+    return kind(timestamp=begun.timestamp + timedelta(seconds=at), **stamp, **given)

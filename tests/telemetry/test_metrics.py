@@ -10,12 +10,14 @@ from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from openrun.core.events import TimerFired
+from openrun.core.effects import EffectStatus
+from openrun.core.events import EffectRecorded, Shown, StepCancelled, StepStarted, TimerFired
+from openrun.core.types import EffectClass
 from openrun.telemetry.course import MOST_FLOWS, MOST_TYPES
 from openrun.telemetry.metrics import MOST_ROUTES, MOST_TRIGGERS, Metrics
 from openrun.testing import fails, returns, script
 from openrun.version import __version__
-from tests.telemetry.given import Told, keep, observe, told
+from tests.telemetry.given import Told, keep, next_of, observe, told
 
 NAP = {"id": "nap", "type": "delay", "config": {"seconds": 40}}
 TWICE = {"max_attempts": 2, "base_ms": 1, "jitter": 0, "retry_on": ["*"]}
@@ -158,6 +160,36 @@ def test_what_clients_make_up_does_not_make_labels_without_end() -> None:
     assert len(requests) == MOST_ROUTES + 1
 
 
+async def test_what_became_of_calls_to_the_outside_is_counted_and_values_drawn_are_not() -> None:
+    run, metrics = await told(keep("a")), Metrics()
+    calls = [
+        next_of(run, EffectRecorded, name="charge", key="k", status=status, effect=effect)
+        for effect in (EffectClass.EXTERNAL, EffectClass.PURE)
+        for status in (EffectStatus.STARTED, EffectStatus.COMMITTED, EffectStatus.UNKNOWN)
+    ]
+    observe(metrics, run.held(), calls)
+    outcomes = {
+        dict(each)["outcome"]: count for each, count in samples(metrics, "openrun_effects_total").items()
+    }
+    assert outcomes == {"committed": 1, "failed": 0, "unknown": 1, "absent": 0}
+
+
+async def test_what_became_of_undoing_a_step_is_counted() -> None:
+    undo = {"type": "set_state", "config": {"key": "back", "value": 1}}
+    boom = {"id": "boom", "type": "fail", "config": {"message": "no"}}
+    metrics = observed(await told({**keep("a"), "compensate": undo}, boom))
+    assert value(metrics, "openrun_compensations_total", outcome="completed") == 1
+
+
+async def test_a_step_that_was_stopped_ran_until_then() -> None:
+    run, metrics = await told(keep("a")), Metrics()
+    events: list[Shown] = [next_of(run, StepStarted), next_of(run, StepCancelled, 3, reason="cancelled")]
+    observe(metrics, run.held(), events, "lost")
+    labels = {"flow": "orders", "step_type": "set_state", "outcome": "cancelled"}
+    assert value(metrics, "openrun_step_attempts_total", **labels) == 1
+    assert value(metrics, "openrun_step_duration_seconds_sum", step_type="set_state") == 3
+
+
 def test_the_version_and_the_streams_are_told() -> None:
     metrics = Metrics()
     metrics.streams += 3
@@ -176,7 +208,8 @@ async def test_openmetrics_is_for_whoever_asks_for_it() -> None:
     accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
     content_type, body = observed(await told(keep("a"))).render(accept)
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
-    names = [family.name for family in parse_openmetrics(body.decode())]
+    families = parse_openmetrics(body.decode())  # type: ignore[no-untyped-call]
+    names = [family.name for family in families]
     assert "openrun_runs" in names
     assert len(names) == len(set(names))
 

@@ -9,14 +9,26 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import NoOpTracerProvider, SpanContext, StatusCode
+from opentelemetry.trace import NoOpTracerProvider, SpanContext, StatusCode, TraceFlags
 
-from openrun.core.events import FlowStarted, Shown, StepStarted, StepWaiting, TimerFired
+from openrun.core.effects import EffectStatus
+from openrun.core.events import (
+    EffectRecorded,
+    FlowStarted,
+    ReviewRequested,
+    ReviewResolved,
+    Shown,
+    StepCancelled,
+    StepStarted,
+    StepWaiting,
+    TimerFired,
+)
+from openrun.core.types import EffectClass
 from openrun.net.trace_context import parse
 from openrun.telemetry import tracing
 from openrun.telemetry.tracing import Tracing
 from openrun.testing import VirtualClock, fails, returns, script
-from tests.telemetry.given import Told, keep, observe, told
+from tests.telemetry.given import Told, keep, next_of, observe, told
 
 NAP = {"id": "nap", "type": "delay", "config": {"seconds": 40}}
 TWICE = {"max_attempts": 2, "base_ms": 1, "jitter": 0, "retry_on": ["*"]}
@@ -202,6 +214,40 @@ async def test_undoing_a_step_is_a_span(spans: Spans) -> None:
     assert said(spans.one("compensate set_state"))["openrun.step.outcome"] == "completed"
 
 
+async def test_a_step_in_review_does_not_run_until_somebody_has_decided(spans: Spans) -> None:
+    run = await told(keep("a"))
+    events: list[Shown] = [
+        run.begun,
+        next_of(run, StepStarted),
+        next_of(run, ReviewRequested, 1, reason="unknown"),
+        next_of(run, ReviewResolved, 60, committed=False),
+        next_of(run, StepCancelled, 61, reason="cancelled"),
+    ]
+    observe(spans.tracing, run.held(), events)
+    before, after = spans.named("step set_state")
+    assert before.end_time == ns(run.begun.timestamp + timedelta(seconds=1))
+    assert after.start_time == ns(run.begun.timestamp + timedelta(seconds=60))
+    assert said(after)["openrun.step.outcome"] == "cancelled"
+
+
+async def test_calls_to_the_outside_are_events_of_their_step_without_what_they_said(spans: Spans) -> None:
+    run = await told(keep("a"))
+    call = {"name": "charge", "key": "k", "effect": EffectClass.EXTERNAL, "value": {"card": "4711"}}
+    events: list[Shown] = [
+        run.begun,
+        next_of(run, StepStarted),
+        next_of(run, EffectRecorded, 1, status=EffectStatus.STARTED, **call),
+        next_of(run, EffectRecorded, 2, status=EffectStatus.COMMITTED, **call),
+        next_of(
+            run, EffectRecorded, 2, status=EffectStatus.COMMITTED, **{**call, "effect": EffectClass.PURE}
+        ),
+    ]
+    observe(spans.tracing, run.held(), events, "lost")
+    (event,) = spans.one("step set_state").events
+    assert event.name == "openrun.effect"
+    assert event.attributes == {"openrun.effect.name": "charge", "openrun.effect.status": "committed"}
+
+
 # -- links ----------------------------------------------------------------------------------------
 
 
@@ -272,8 +318,9 @@ async def test_a_step_sends_its_own_attempt_as_the_parent(spans: Spans) -> None:
     spans.tracing.left(held, "ended")
     step = context(spans.one("step trigger_manual"))
     # Its trace is another one, so the state of the caller's is not sent on.
-    assert sent == (f"00-{step.trace_id:032x}-{step.span_id:016x}-01", None)
-    assert parse(*sent)
+    assert sent == (f"00-{step.trace_id:032x}-{step.span_id:016x}-{step.trace_flags:02x}", None)
+    assert step.trace_flags & TraceFlags.SAMPLED
+    assert parse(*sent) is not None
 
 
 async def test_a_step_that_asks_before_its_start_is_on_disk_has_one_span(spans: Spans) -> None:
@@ -285,7 +332,7 @@ async def test_a_step_that_asks_before_its_start_is_on_disk_has_one_span(spans: 
     spans.tracing.heard(held, run.shown[1:])
     spans.tracing.left(held, "ended")
     step = context(spans.one("step trigger_manual"))
-    assert sent == (f"00-{step.trace_id:032x}-{step.span_id:016x}-01", None)
+    assert sent == (f"00-{step.trace_id:032x}-{step.span_id:016x}-{step.trace_flags:02x}", None)
 
 
 @pytest.mark.parametrize("tracestate", [None, "vendor=1,other=2"])
@@ -315,13 +362,12 @@ async def test_without_an_sdk_and_without_a_caller_nothing_is_sent() -> None:
 
 
 async def test_an_unsampled_trace_is_sent_on_as_such() -> None:
-    run, unsampled = (
-        await told(keep("a")),
-        Tracing(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)),
-    )
+    run = await told(keep("a"))
+    unsampled = Tracing(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False))
     held = run.held()
     unsampled.took(held)
     unsampled.heard(held, run.shown[:2])
     sent = unsampled.trace(held, "start", "/")
     assert sent is not None
-    assert sent[0].endswith("-00")
+    flags = int(sent[0].rpartition("-")[2], 16)
+    assert not flags & TraceFlags.SAMPLED

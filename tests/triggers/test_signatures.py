@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from standardwebhooks import Webhook
 
 from openrun.steps.triggers.signature import Signature
 from openrun.triggers.base import Arrival
@@ -156,9 +155,10 @@ def test_a_secret_without_a_value_does_not_keep_the_other_from_working(scheme: s
 
 
 @pytest.mark.parametrize("scheme", ["github", "stripe", "slack", "header", "basic"])
-def test_nobody_can_sign_with_an_empty_secret(scheme: str) -> None:
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_nobody_can_sign_with_an_empty_secret(scheme: str, empty: str) -> None:
     with pytest.raises(MissingSecret):
-        checked(proving(scheme), signed(scheme, REQUEST, ""), {"new": "", "old": ""})
+        checked(proving(scheme), signed(scheme, REQUEST, empty), {"new": empty, "old": empty})
 
 
 # -- Standard Webhooks --------------------------------------------------------------------------------
@@ -180,13 +180,6 @@ def test_the_example_of_standard_webhooks_is_taken() -> None:
     }
     arrival = a_request('{"test": 2432232314}', headers)
     assert checked(proving("standard"), arrival, now=1_614_265_330) == "msg_p5jXN8AQM9LWM0D4loKWxJek"
-
-
-def test_what_we_take_the_library_of_standard_webhooks_takes_too() -> None:
-    whole = standard()
-    headers = dict(whole.headers)
-    with pytest.raises(Exception, match="too old|too new"):
-        Webhook(KEYS["new"]).verify(whole.body, headers)
 
 
 def test_any_of_several_signatures_will_do() -> None:
@@ -241,7 +234,7 @@ def test_an_id_cannot_borrow_from_the_timestamp_or_the_body() -> None:
     ("key", "reason"),
     [
         ("whsec_not base64", "is not base64"),
-        ("whsec_", "is not base64"),
+        ("whsec_==", "is not base64"),
         ("whsec_a", "is not base64"),
         ("whsec_ä", "is not base64"),
         ("whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ed25519"),

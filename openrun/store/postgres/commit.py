@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from openrun.store.base import StoreError, StoreUnavailable
+from openrun.store.births import check_delivery
 from openrun.store.postgres.faults import CONFLICTS, REFUSALS
 from openrun.store.postgres.gather import gather
 from openrun.store.postgres.ledger import Ledger
@@ -75,5 +76,6 @@ def _check(piece: Slice) -> None:
         )
     if piece.events and piece.standing is None:
         raise StoreError(f"a slice of run {piece.run_id!r} has events, but does not say where the run stands")
+    check_delivery(piece)
     for child in piece.children:
         _check(child)

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import errors
 
-from openrun.store.base import StoreError, StoreUnavailable
+from openrun.store.base import StoreError, StoreFull, StoreUnavailable
 
 _PERMANENT = (errors.ProgramLimitExceeded, errors.StatementTooComplex)
 _PASSING = (
@@ -25,6 +25,10 @@ REFUSALS = (psycopg.DataError, psycopg.IntegrityError, *_PERMANENT, UnicodeEncod
 
 def translated(error: BaseException) -> BaseException:
     """The error that callers are promised; one that is no fault of the database stays what it is."""
+    if isinstance(error, errors.DiskFull):
+        return StoreFull(
+            f"there is no room for more in Postgres: {_first_line(error)}; free some on its disk"
+        )
     if isinstance(error, _PASSING) and not isinstance(error, _PERMANENT):
         return StoreUnavailable(f"Postgres cannot be reached or did not answer: {_first_line(error)}")
     if isinstance(error, psycopg.Error | UnicodeEncodeError):

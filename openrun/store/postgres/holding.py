@@ -53,12 +53,16 @@ async def remove(connection: Connection, run_ids: Sequence[str]) -> list[tuple[A
     return [tombstones[run_id] for run_id in dict.fromkeys(run_ids) if run_id in tombstones]
 
 
-async def keep_version(connection: Connection, row: VersionRow) -> None:
-    """Keep a version and make it the current one."""
-    given = {**msgspec.structs.asdict(row), "name": kept(row.name)}
+async def keep_version(connection: Connection, row: VersionRow, expected: str | None) -> bool:
+    """Keep a version and make it the current one, if that is still the one that is expected."""
+    given = {**msgspec.structs.asdict(row), "name": kept(row.name), "expected": expected}
+    make = "make_current" if expected is None else "make_next" if expected else "make_first"
     async with connection.transaction():
+        # Its row is locked by this, so that of two who expect the same one finds another.
+        if not (await connection.execute(sql(make), given)).rowcount:
+            return False
         await connection.execute(sql("insert_version"), given)
-        await connection.execute(sql("make_current"), given)
+    return True
 
 
 async def rewrite(connection: Connection, derived: Derived) -> None:

@@ -16,6 +16,7 @@ from openrun.store.rows import (
     Birth,
     Committed,
     Dedupe,
+    DeliveryRow,
     Duplicate,
     EventRow,
     Message,
@@ -79,6 +80,7 @@ class Ledger:
         self.messages: dict[tuple[str, bytes], NewMessage] = {}
         self.taken: list[tuple[str, int, int]] = []
         self.replays: list[tuple[str, str]] = []
+        self.deliveries: list[DeliveryRow] = []
         self.hint = False
         """Somebody should look: a run is due, or its holder has a message."""
 
@@ -176,6 +178,8 @@ class Ledger:
             key = place(birth.dedupe.key)
             self.starts[key] = birth.dedupe, piece.run_id
             self._facts.starts[key] = Start(piece.run_id, birth.dedupe.payload_hash)
+        if birth.delivery:
+            self.deliveries.append(birth.delivery)
         if birth.replay_of:
             self.replays.append((birth.replay_of, piece.run_id))
 

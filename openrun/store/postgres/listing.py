@@ -3,13 +3,15 @@
 from itertools import chain
 from typing import Any
 
+from msgspec.structs import asdict
+
 from openrun.core.types import RunStatus
 from openrun.store.narrowing import effects_query, merged, parts, waits_query
 from openrun.store.postgres.link import Connection
 from openrun.store.postgres.queries import sql
 from openrun.store.postgres.reading import as_rows
 from openrun.store.postgres.text import kept_or_none, place
-from openrun.store.rows import EffectFilter, RunFilter, WaitFilter, WaitRow
+from openrun.store.rows import DeliveryFilter, EffectFilter, RunFilter, WaitFilter, WaitRow
 
 _FIRST = (-1, "")
 
@@ -24,6 +26,7 @@ async def runs(connection: Connection, wanted: RunFilter) -> list[tuple[Any, ...
         "status": sorted(status) or None,
         "flow_id": wanted.flow_id,
         "parent_run_id": wanted.parent_run_id,
+        "namespace": wanted.namespace,
         "held": wanted.held,
         "before": wanted.before,
         "limit": wanted.limit,
@@ -38,7 +41,9 @@ def _narrowest(wanted: RunFilter) -> str:
         return "runs"
     if wanted.flow_id is not None:
         return "runs_by_flow"
-    return "runs_by_status" if wanted.status else "runs"
+    if wanted.status:
+        return "runs_by_status"
+    return "runs" if wanted.namespace is None else "runs_by_namespace"
 
 
 async def waits(connection: Connection, wanted: WaitFilter) -> list[WaitRow]:
@@ -52,6 +57,7 @@ async def _waits(connection: Connection, wanted: WaitFilter) -> list[tuple[Any, 
     name, correlation = wanted.name, wanted.correlation if wanted.name is not None else None
     given = {
         "open": wanted.open,
+        "namespace": wanted.namespace,
         "kinds": sorted(set(wanted.kind)) or None,
         "kind": wanted.kind[0] if wanted.kind else None,
         "run_id": wanted.run_id,
@@ -71,8 +77,18 @@ async def effects(connection: Connection, wanted: EffectFilter) -> list[tuple[An
     """Rows of effects: of a run in order, else newest first."""
     given = {
         "run_id": wanted.run_id,
+        "namespace": wanted.namespace,
         "statuses": sorted(set(wanted.status)) or None,
         "limit": wanted.limit,
     }
     cursor = await connection.execute(sql(effects_query(wanted)), given, prepare=False)
+    return await cursor.fetchall()
+
+
+async def deliveries(connection: Connection, wanted: DeliveryFilter) -> list[tuple[Any, ...]]:
+    """Rows of deliveries, newest first."""
+    name = "deliveries" if wanted.namespace is None else "deliveries_of_namespace"
+    if wanted.flow_id is not None:
+        name = "deliveries_of_flow"
+    cursor = await connection.execute(sql(name), asdict(wanted), prepare=False)
     return await cursor.fetchall()

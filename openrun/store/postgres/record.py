@@ -10,10 +10,10 @@ from openrun.store.postgres.link import Connection
 from openrun.store.postgres.outside import Outside
 from openrun.store.postgres.queries import sql
 from openrun.store.postgres.text import kept, kept_or_none, place
-from openrun.store.rows import ActivationRow, Birth
+from openrun.store.rows import ActivationRow, Birth, DeliveryRow
 
 _DRAFT = Draft.__struct_fields__
-_BORN = (*_DRAFT, "version", "trigger", "depth", "created_at")
+_BORN = (*_DRAFT, "version", "trigger", "depth", "created_at", "namespace")
 _CHANGED = (
     "run_id", "status", "updated_at", "ended_at", "error", "seq", "bytes", "hash", "worker", "due_at", "crashes", "hold",
 )  # fmt: skip
@@ -21,6 +21,7 @@ _EVENT = ("run_id", "seq", "fence", "hash", "body")
 _ACTIVATION = (
     "run_id", "place", "step_id", "scope", "status", "attempt", "seq", "started_at", "due_at", "ended_at", "error",
 )  # fmt: skip
+_DELIVERY = DeliveryRow.__struct_fields__
 
 
 async def record(connection: Connection, ledger: Ledger) -> None:
@@ -32,6 +33,7 @@ async def record(connection: Connection, ledger: Ledger) -> None:
     if ledger.outside is not None:
         await write_outside(connection, ledger.outside)
     await _starts(writing, ledger)
+    await writing.rows("insert_deliveries", _DELIVERY, map(_delivery, ledger.deliveries))
     await _messages(writing, ledger)
     await _dead_letters(writing, ledger)
     if ledger.hint:
@@ -84,8 +86,15 @@ async def _runs(writing: _Writing, ledger: Ledger) -> None:
 
 
 def _born(draft: Draft, birth: Birth) -> tuple[Any, ...]:
-    own = (birth.version, kept_or_none(birth.trigger), birth.depth, birth.created_at)
+    own = (birth.version, kept_or_none(birth.trigger), birth.depth, birth.created_at, birth.namespace)
     return (*_fields(draft, _DRAFT), *own)
+
+
+def _delivery(row: DeliveryRow) -> tuple[Any, ...]:
+    return (
+        row.run_id, row.namespace, row.flow_id, kept(row.trigger), row.received_at, kept(row.method), kept(row.path),
+        kept_or_none(row.delivery_id), row.digest, row.size, kept_or_none(row.remote), row.replay_of,
+    )  # fmt: skip
 
 
 async def _starts(writing: _Writing, ledger: Ledger) -> None:

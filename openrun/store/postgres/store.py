@@ -3,11 +3,14 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from openrun.core.types import RunStatus
 from openrun.store.base import StoreError
-from openrun.store.postgres import commit, holding, listing
+from openrun.store.books import AnswerRow, AuditFilter, AuditRow, KeyRow
+from openrun.store.postgres import books, commit, holding, listing
 from openrun.store.postgres.draft import DAMAGED
 from openrun.store.postgres.hints import hints
 from openrun.store.postgres.link import Connection, Pool
@@ -17,14 +20,19 @@ from openrun.store.postgres.renewer import PostgresRenewer
 from openrun.store.postgres.text import kept, kept_or_none, place
 from openrun.store.postgres.upgrade import upgrade
 from openrun.store.rows import (
+    DEFAULT_NAMESPACE,
     ActivationRow,
     Claim,
     CompensationRow,
     DeadLetter,
+    DeliveryFilter,
+    DeliveryRow,
     Derived,
     EffectFilter,
     EffectRow,
     EventRow,
+    FlowRow,
+    HeadRow,
     InboxRow,
     Message,
     Posted,
@@ -39,6 +47,8 @@ from openrun.store.rows import (
     WaitRow,
     WorkerRow,
 )
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _CONNECTIONS = 4
 _UPGRADE_SECONDS = 600.0
@@ -70,16 +80,28 @@ class PostgresStore:
 
     # -- flows ------------------------------------------------------------------------------------
 
-    async def keep_version(self, row: VersionRow) -> None:
-        await self._others.call(partial(holding.keep_version, row=row))
+    async def keep_version(self, row: VersionRow, *, expected: str | None = None) -> bool:
+        return await self._others.call(partial(holding.keep_version, row=row, expected=expected))
 
-    async def version(self, flow_id: str, version: str | None = None) -> VersionRow | None:
-        name = "current_version" if version is None else "version"
-        rows = await self._rows(name, {"flow_id": flow_id, "version": version})
-        return next(iter(as_rows(VersionRow, rows)), None)
+    async def version(
+        self, flow_id: str, version: str | None = None, *, namespace: str = DEFAULT_NAMESPACE
+    ) -> VersionRow | None:
+        given = {"namespace": namespace, "flow_id": flow_id, "version": version}
+        return await self._one(VersionRow, "current_version" if version is None else "version", given)
 
-    async def versions(self) -> list[VersionRow]:
-        return as_rows(VersionRow, await self._rows("current_versions"))
+    async def versions(self, flow_id: str, *, namespace: str = DEFAULT_NAMESPACE) -> list[VersionRow]:
+        given = {"namespace": namespace, "flow_id": flow_id}
+        return as_rows(VersionRow, await self._rows("versions", given))
+
+    async def flow(self, flow_id: str, *, namespace: str = DEFAULT_NAMESPACE) -> FlowRow | None:
+        return await self._one(FlowRow, "flow", {"namespace": namespace, "flow_id": flow_id})
+
+    async def flows(self, namespace: str | None = None) -> list[FlowRow]:
+        return as_rows(FlowRow, await self._rows("flows", {"namespace": namespace}))
+
+    async def enable(self, flow_id: str, *, enabled: bool, namespace: str = DEFAULT_NAMESPACE) -> bool:
+        given = {"namespace": namespace, "flow_id": flow_id, "enabled": enabled}
+        return await self._do("enable", given) > 0
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -133,16 +155,24 @@ class PostgresStore:
     # -- reading ----------------------------------------------------------------------------------
 
     async def run(self, run_id: str) -> RunRow | None:
-        return next(iter(as_rows(RunRow, await self._rows("run", {"run_id": run_id}))), None)
+        return await self._one(RunRow, "run", {"run_id": run_id})
 
-    async def find(self, prefix: str, limit: int = 2) -> list[str]:
-        return [row[0] for row in await self._rows("find", {"prefix": prefix, "limit": limit})]
+    async def find(self, prefix: str, limit: int = 2, *, namespace: str | None = None) -> list[str]:
+        name = "find" if namespace is None else "find_in_namespace"
+        given = {"prefix": prefix, "limit": limit, "namespace": namespace}
+        return [row[0] for row in await self._rows(name, given)]
 
     async def runs(self, wanted: RunFilter) -> list[RunRow]:
         return as_rows(RunRow, await self._others.call(partial(listing.runs, wanted=wanted)))
 
-    async def counts(self) -> Mapping[RunStatus, int]:
-        return {RunStatus(status): count for status, count in await self._rows("counts")}
+    async def counts(self, namespace: str | None = None) -> Mapping[RunStatus, int]:
+        name = "counts" if namespace is None else "counts_of_namespace"
+        rows = await self._rows(name, {"namespace": namespace})
+        return {RunStatus(status): count for status, count in rows}
+
+    async def heads(self, run_ids: Sequence[str], *, namespace: str | None = None) -> list[HeadRow]:
+        given = {"run_ids": list(dict.fromkeys(run_ids)), "namespace": namespace}
+        return msgspec.convert(await self._rows("heads", given), list[HeadRow])
 
     async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> list[EventRow]:
         return as_events(await self._rows("events", {"run_id": run_id, "after": after, "limit": limit}))
@@ -172,18 +202,25 @@ class PostgresStore:
     async def waits(self, wanted: WaitFilter) -> list[WaitRow]:
         return await self._others.call(partial(listing.waits, wanted=wanted))
 
-    async def find_waits(self, prefix: str, limit: int = 2) -> list[WaitRow]:
-        return as_rows(WaitRow, await self._rows("find_waits", {"prefix": prefix, "limit": limit}))
+    async def find_waits(self, prefix: str, limit: int = 2, *, namespace: str | None = None) -> list[WaitRow]:
+        given = {"prefix": prefix, "limit": limit, "namespace": namespace}
+        return as_rows(WaitRow, await self._rows("find_waits", given))
 
     async def effects(self, wanted: EffectFilter) -> list[EffectRow]:
         return as_rows(EffectRow, await self._others.call(partial(listing.effects, wanted=wanted)))
 
-    async def find_effects(self, prefix: str, limit: int = 2) -> list[EffectRow]:
-        return as_rows(EffectRow, await self._rows("find_effects", {"prefix": prefix, "limit": limit}))
+    async def find_effects(
+        self, prefix: str, limit: int = 2, *, namespace: str | None = None
+    ) -> list[EffectRow]:
+        given = {"prefix": prefix, "limit": limit, "namespace": namespace}
+        return as_rows(EffectRow, await self._rows("find_effects", given))
 
-    async def compensations(self, run_id: str | None = None, limit: int = 100) -> list[CompensationRow]:
+    async def compensations(
+        self, run_id: str | None = None, limit: int = 100, *, namespace: str | None = None
+    ) -> list[CompensationRow]:
         name = "compensations_failed" if run_id is None else "compensations_of_run"
-        return as_rows(CompensationRow, await self._rows(name, {"run_id": run_id, "limit": limit}))
+        given = {"run_id": run_id, "limit": limit, "namespace": namespace}
+        return as_rows(CompensationRow, await self._rows(name, given))
 
     async def settle_compensation(self, row: CompensationRow) -> bool:
         given = {
@@ -195,16 +232,53 @@ class PostgresStore:
         }
         return await self._do("settle_compensation", given) > 0
 
-    # -- dead letters -----------------------------------------------------------------------------
+    # -- dead letters, deliveries -----------------------------------------------------------------
 
-    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        return as_rows(DeadLetter, await self._rows("dead_letters", {"limit": limit}))
+    async def dead_letters(self, limit: int = 100, *, namespace: str | None = None) -> list[DeadLetter]:
+        name = "dead_letters" if namespace is None else "dead_letters_of_namespace"
+        return as_rows(DeadLetter, await self._rows(name, {"limit": limit, "namespace": namespace}))
 
     async def dead_letter(self, run_id: str) -> DeadLetter | None:
-        return next(iter(as_rows(DeadLetter, await self._rows("dead_letter", {"run_id": run_id}))), None)
+        return await self._one(DeadLetter, "dead_letter", {"run_id": run_id})
 
     async def discard(self, run_id: str) -> bool:
         return await self._do("discard", {"run_ids": [run_id]}) > 0
+
+    async def deliveries(self, wanted: DeliveryFilter) -> list[DeliveryRow]:
+        return as_rows(DeliveryRow, await self._others.call(partial(listing.deliveries, wanted=wanted)))
+
+    async def delivery(self, run_id: str) -> DeliveryRow | None:
+        return await self._one(DeliveryRow, "delivery", {"run_id": run_id})
+
+    # -- keys, audit, answers ---------------------------------------------------------------------
+
+    async def add_key(self, row: KeyRow) -> None:
+        await self._others.call(partial(books.add_key, row=row))
+
+    async def key(self, hash: str) -> KeyRow | None:  # noqa: A002
+        return next(iter(books.as_keys(await self._rows("key", {"hash": kept(hash)}))), None)
+
+    async def keys(self, namespace: str | None = None) -> list[KeyRow]:
+        return books.as_keys(await self._rows("keys", {"namespace": namespace}))
+
+    async def revoke_key(self, key_id: str, at: int) -> bool:
+        return await self._do("revoke_key", {"key_id": key_id, "at": at}) > 0
+
+    async def touch_key(self, key_id: str, at: int) -> None:
+        await self._do("touch_key", {"key_id": key_id, "at": at})
+
+    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+        if rows:
+            await self._others.call(partial(books.add_audit, rows=rows))
+
+    async def audit(self, wanted: AuditFilter) -> list[AuditRow]:
+        return await self._others.call(partial(books.audit, wanted=wanted))
+
+    async def kept_answer(self, scope: str, key: str, now: int) -> AnswerRow | None:
+        return await self._one(AnswerRow, "kept_answer", {"place": place(scope, key), "now": now})
+
+    async def keep_answer(self, row: AnswerRow, now: int) -> AnswerRow:
+        return await self._others.call(partial(books.keep_answer, row=row, now=now))
 
     # -- keeping house ----------------------------------------------------------------------------
 
@@ -216,7 +290,7 @@ class PostgresStore:
         return as_rows(Tombstone, rows)
 
     async def tombstone(self, run_id: str) -> Tombstone | None:
-        return next(iter(as_rows(Tombstone, await self._rows("tombstone", {"run_id": run_id}))), None)
+        return await self._one(Tombstone, "tombstone", {"run_id": run_id})
 
     async def rewrite(self, derived: Derived) -> None:
         await self._others.call(partial(holding.rewrite, derived=derived))
@@ -234,6 +308,9 @@ class PostgresStore:
             return await (await connection.execute(sql(name), given)).fetchall()
 
         return await self._others.call(work)
+
+    async def _one(self, kind: type[T], name: str, given: Mapping[str, Any]) -> T | None:
+        return next(iter(as_rows(kind, await self._rows(name, given))), None)
 
     async def _number(self, name: str) -> int:
         number: int = (await self._rows(name))[0][0]

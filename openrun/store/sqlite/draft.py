@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from openrun.store.base import StoreError
+from openrun.store.births import check_delivery
 from openrun.store.rows import ActivationRow, Slice
 from openrun.store.sqlite.outside import Outside, outside
 from openrun.store.sqlite.text import clean, clean_or_none
@@ -127,18 +128,6 @@ def _check(part: Slice) -> None:
             )
     if part.events and part.standing is None:
         raise StoreError(f"a slice of run {run_id!r} has events, but does not say where the run stands")
-    _check_delivery(part)
+    check_delivery(part)
     if any(each.birth is None for each in part.children):
         raise StoreError(f"a child of run {run_id!r} is no birth")
-
-
-def _check_delivery(part: Slice) -> None:
-    """Nothing but a run's own start, in its own namespace, is kept as its delivery."""
-    delivery = part.birth and part.birth.delivery
-    if not part.birth or not delivery:
-        return
-    if (delivery.run_id, delivery.namespace) != (part.run_id, part.birth.namespace):
-        raise StoreError(
-            f"a delivery of run {delivery.run_id!r} in {delivery.namespace!r} does not start run {part.run_id!r} in "
-            f"{part.birth.namespace!r}"
-        )

@@ -1,9 +1,15 @@
 """Texts as SQLite keeps them."""
 
+import re
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def clean(text: str) -> str:
-    """Neither SQLite's JSON nor Postgres keeps a NUL in a text."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}") if "\0" in text else text
+    """SQLite's JSON keeps no NUL in a text, and no JSON spells a lone surrogate, which headers of requests may hold."""
+    if "\0" in text:
+        text = text.replace("\0", "\N{SYMBOL FOR NULL}")
+    return text if text.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def clean_or_none(text: str | None) -> str | None:

@@ -30,6 +30,6 @@ WITH due AS (
     WHERE runs.run_id = chosen.run_id
     RETURNING runs.*, chosen.since
 )
-SELECT run_id, flow_id, version, fence, seq, hash, crashes, parent_run_id, depth, bytes
+SELECT run_id, flow_id, version, namespace, fence, seq, hash, crashes, parent_run_id, depth, bytes
 FROM claimed
 ORDER BY since, run_id;

@@ -6,6 +6,10 @@ CROSS JOIN LATERAL (
     SELECT *
     FROM effects
     WHERE (status, age, key) >= (wanted.its, 0::bigint, '') AND status <= wanted.its
+        AND (
+            %(namespace)s::text IS NULL
+            OR (SELECT runs.namespace FROM runs WHERE runs.run_id = effects.run_id) = %(namespace)s
+        )
     ORDER BY status DESC, age DESC, key DESC
     LIMIT %(limit)s
 ) AS newest

@@ -1,4 +1,4 @@
 -- The version that new runs of a flow have.
-INSERT INTO flows (flow_id, version)
-VALUES (%(flow_id)s, %(version)s)
-ON CONFLICT (flow_id) DO UPDATE SET version = excluded.version;
+INSERT INTO flows (namespace, flow_id, version)
+VALUES (%(namespace)s, %(flow_id)s, %(version)s)
+ON CONFLICT (namespace, flow_id) DO UPDATE SET version = excluded.version;

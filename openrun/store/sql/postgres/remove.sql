@@ -2,7 +2,7 @@
 WITH gone AS (
     DELETE FROM runs
     WHERE run_id = ANY (%(run_ids)s) AND status IN ('succeeded', 'failed', 'cancelled', 'aborted')
-    RETURNING run_id, flow_id, status, seq, hash
+    RETURNING run_id, flow_id, namespace, status, seq, hash
 ), their_events AS (
     DELETE FROM events USING gone WHERE events.run_id = gone.run_id
 ), their_activations AS (
@@ -17,12 +17,15 @@ WITH gone AS (
     DELETE FROM progress USING gone WHERE progress.run_id = gone.run_id
 ), their_compensations AS (
     DELETE FROM compensations USING gone WHERE compensations.run_id = gone.run_id
+), their_deliveries AS (
+    DELETE FROM deliveries USING gone WHERE deliveries.run_id = gone.run_id
 ), their_letters AS (
     DELETE FROM dead_letters USING gone WHERE dead_letters.run_id = gone.run_id
 )
-INSERT INTO tombstones (run_id, flow_id, status, events, hash, removed_at)
-SELECT run_id, flow_id, status, seq, hash, (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+INSERT INTO tombstones (run_id, flow_id, namespace, status, events, hash, removed_at)
+SELECT run_id, flow_id, namespace, status, seq, hash,
+    (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
 FROM gone
 ON CONFLICT (run_id) DO UPDATE
 SET status = excluded.status, events = excluded.events, hash = excluded.hash, removed_at = excluded.removed_at
-RETURNING run_id, flow_id, status, events, hash, removed_at;
+RETURNING run_id, flow_id, namespace, status, events, hash, removed_at;

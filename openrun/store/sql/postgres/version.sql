@@ -1,4 +1,4 @@
 -- One version of a flow.
-SELECT flow_id, version, name, document, created_at
+SELECT flow_id, version, namespace, name, document, created_at
 FROM versions
-WHERE flow_id = %(flow_id)s AND version = %(version)s;
+WHERE namespace = %(namespace)s AND flow_id = %(flow_id)s AND version = %(version)s;

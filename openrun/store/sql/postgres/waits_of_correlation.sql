@@ -7,5 +7,9 @@ WHERE closed_at IS NULL AND subject IS NOT NULL
     AND subject <= %(subject)b::bytea
     AND name = %(name)s AND correlation = %(correlation)s
     AND (%(kinds)s::text[] IS NULL OR kind = ANY (%(kinds)s))
+    AND (
+        %(namespace)s::text IS NULL
+        OR (SELECT runs.namespace FROM runs WHERE runs.run_id = waits.run_id) = %(namespace)s
+    )
 ORDER BY subject, created_at, wait_id
 LIMIT %(limit)s;

@@ -5,5 +5,9 @@ FROM waits
 WHERE closed_at IS NULL
     AND (kind, created_at, wait_id) > (%(kind)s, %(at)s::bigint, %(after)s)
     AND kind <= %(kind)s
+    AND (
+        %(namespace)s::text IS NULL
+        OR (SELECT runs.namespace FROM runs WHERE runs.run_id = waits.run_id) = %(namespace)s
+    )
 ORDER BY kind, created_at, wait_id
 LIMIT %(limit)s;

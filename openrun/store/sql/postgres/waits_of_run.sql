@@ -8,5 +8,9 @@ WHERE run_id = %(run_id)s
     AND (%(kinds)s::text[] IS NULL OR kind = ANY (%(kinds)s))
     AND (%(name)s::text IS NULL OR name = %(name)s)
     AND (%(correlation)s::text IS NULL OR correlation = %(correlation)s)
+    AND (
+        %(namespace)s::text IS NULL
+        OR (SELECT runs.namespace FROM runs WHERE runs.run_id = waits.run_id) = %(namespace)s
+    )
 ORDER BY created_at, wait_id
 LIMIT %(limit)s;

@@ -4,5 +4,9 @@ SELECT wait_id, run_id, step_id, scope, kind, name, correlation, title, ask, cre
 FROM waits
 WHERE closed_at IS NULL
     AND (created_at, wait_id) > (%(at)s, %(after)s)
+    AND (
+        %(namespace)s::text IS NULL
+        OR (SELECT runs.namespace FROM runs WHERE runs.run_id = waits.run_id) = %(namespace)s
+    )
 ORDER BY created_at, wait_id
 LIMIT %(limit)s;
