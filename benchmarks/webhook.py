@@ -31,7 +31,13 @@ class Seen:
 async def site(kind: str, folder: str) -> AsyncIterator[int]:
     """The port of a server in a process of its own, on the first core."""
     process = await asyncio.create_subprocess_exec(
-        *_on(_CORES[0]), sys.executable, "-m", "benchmarks.webhook_site", kind, folder, stdout=asyncio.subprocess.PIPE
+        *_on(_CORES[0]),
+        sys.executable,
+        "-m",
+        "benchmarks.webhook_site",
+        kind,
+        folder,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     try:
@@ -77,8 +83,15 @@ def _lines(rounds: dict[str, list[Seen]]) -> list[str]:
     for name in ("accepted", "respond"):
         seen = middle[name]
         share = seen.rate / bare
-        what = f"webhook to durable three-step run, {name}: {seen.rate:,.0f} a second, p99 {seen.p99_ms:.0f} ms"
+        what = (
+            f"webhook to durable three-step run, {name}: {seen.rate:,.0f} a second, p99 {seen.p99_ms:.0f} ms"
+        )
         lines.append(
-            row(what, f"{share:.1%} of bare, {seen.faults} faults", ">= 15 %, p99 <= 100 ms", held=share >= 0.15)
+            row(
+                what,
+                f"{share:.1%} of bare, {seen.faults} faults",
+                ">= 15 %, p99 <= 100 ms",
+                held=share >= 0.15,
+            )
         )
     return lines

@@ -141,7 +141,7 @@ class Space:
         Raises as `start` does.
         """
         program = await self._known_program(request.flow)
-        prepared = prepare(program, request.trigger, request.payload, {})
+        prepared = prepare(program, request.trigger, request.payload, {}, is_plain=True)
         begin = replace(prepared, traceparent=request.traceparent, tracestate=request.tracestate)
         now = in_ms(self._works.clock.now())
         dedupe = request.key and Dedupe(

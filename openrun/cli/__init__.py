@@ -35,12 +35,15 @@ from openrun.cli.house import (
     verify,
 )
 from openrun.cli.inspect import inspect
+from openrun.cli.keys import keys
 from openrun.cli.options import taking
 from openrun.cli.past import DiffOptions, ReplayOptions, StateOptions, diff, replay, state, timeline
 from openrun.cli.ps import PsOptions, ps
 from openrun.cli.refusal import guarded
 from openrun.cli.run import RunHereOptions, run
 from openrun.cli.schema import SchemaOptions, schema
+from openrun.cli.serve import serve
+from openrun.cli.serve_options import ServeCommand
 from openrun.cli.signals import SignalOptions, signal
 from openrun.cli.start import StartOptions, start
 from openrun.cli.steps import StepsOptions, steps
@@ -56,6 +59,7 @@ _COMMANDS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
     (ExplainOptions, explain),
     (StepsOptions, steps),
     (SchemaOptions, schema),
+    (ServeCommand, serve),
     (StartOptions, start),
     (WorkCommand, worker),
     (PsOptions, ps),
@@ -96,7 +100,7 @@ def application() -> typer.Typer:
     for options, command in _COMMANDS:
         app.command()(guarded(taking(options, command)))
     app.command()(guarded(version))
-    for group in (approvals, effects, compensations, dlq):
+    for group in (approvals, effects, compensations, dlq, keys):
         app.add_typer(group())
     return app
 

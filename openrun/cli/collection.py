@@ -50,6 +50,34 @@ class Collection:
     def ids(self) -> set[str]:
         return {each.flow.id for each in self.found}
 
+    @property
+    def sources(self) -> list[str]:
+        """All that was looked at, served or not."""
+        return [*(each.source for each in self.found), *(source for source, _refusal in self.refused)]
+
+    def of_source(self, source: str) -> list[Flow]:
+        return [each.flow for each in self.found if each.source == source]
+
+    def look_again(self, source: str, known: Iterable[str], *, is_named: bool) -> Flow | None:
+        """The flow of a JSON file that has changed, None when it holds something else. Raises `Refusal`.
+
+        What was found in it before stays when it is refused.
+        """
+        if not is_named and not holds_a_flow(Path(source)):
+            return None
+        flow = load_flow(source, self.catalog)
+        faults = flow.errors({*self.ids, *known, flow.id})
+        if faults:
+            raise Faulty(source, faults)
+        before = self.found
+        self.found = [each for each in before if each.source != source]
+        try:
+            self._put(source, flow)
+        except Refusal:
+            self.found = before
+            raise
+        return flow
+
     def check(self, known: Iterable[str]) -> None:
         """Refuse the flows that have errors; `known` are ids of flows that they may refer to, beside these."""
         ids = self.ids | set(known)
@@ -114,8 +142,7 @@ def holds_a_flow(path: Path) -> bool:
 
 
 def require_some(collection: Collection) -> None:
-    """Raises the first refusal when nothing can be served, or when the command line names what cannot be."""
+    """Raises `Refusal` when nothing of it can be served, or the command line names what cannot be."""
     for source, refusal in collection.refused:
         if source in collection.named or not collection.found:
             raise refusal
-

@@ -108,9 +108,7 @@ def _standard(key: str) -> list[str]:
 
 def _hmac(proof: HmacSignature, key: str) -> list[str]:
     pieces = proof.parts()
-    words = [
-        quote(text) if at % 2 == 0 else _PARTS[text] for at, text in enumerate(pieces) if at % 2 or text
-    ]
+    words = [quote(text) if at % 2 == 0 else _PARTS[text] for at, text in enumerate(pieces) if at % 2 or text]
     signed = _openssl(words, f"-{proof.algorithm} -hmac {key}", proof.encoding)
     named = ((proof.timestamp_header, _TIME), (proof.id_header, _ID))
     return [

@@ -47,10 +47,7 @@ class ConfigTemplate:
             return self._config
         rendered = {name: compiled.render(reader) for name, compiled in self._fields.items()}
         if self._is_plain:
-            filled = self._model.model_construct(self._config.model_fields_set)
-            filled.__dict__.update(self._config.__dict__)
-            filled.__dict__.update(rendered)
-            return filled
+            return self._config.model_copy(update=rendered)
         try:
             return self._model.model_validate({**self._config.__dict__, **rendered}, context=RENDERED)
         except PydanticError as error:

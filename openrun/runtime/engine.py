@@ -247,9 +247,14 @@ def started(program: Program, start: Start, run_id: str, now: datetime) -> FlowS
 
 
 def prepare(
-    program: Program, trigger: str | None, payload: Mapping[str, Any], state: Mapping[str, Any]
+    program: Program,
+    trigger: str | None,
+    payload: Mapping[str, Any],
+    state: Mapping[str, Any],
+    *,
+    is_plain: bool = False,
 ) -> Start:
-    """How a run of this program begins, by this trigger or the only one.
+    """How a run of this program begins, by this trigger or the only one; `is_plain` payloads are known to be JSON.
 
     Raises `InvalidFlow` when the trigger is not one of the flow's, `PermanentError` for a payload or an
     initial state that cannot be.
@@ -260,10 +265,10 @@ def prepare(
             f"the input of a run is an object such as {{'body': ...}}, not {type(payload).__name__}",
             code="INVALID_INPUT",
         )
-    given: dict[str, Json] = plain(dict(payload))
+    given: dict[str, Json] = dict(payload) if is_plain else plain(dict(payload))
     for key in state:
         check_key(key)
-    return Start(trigger=chosen.id, payload=chosen.payload(given), state=plain(dict(state)))
+    return Start(trigger=chosen.id, payload=chosen.payload(given), state=plain(dict(state)) if state else {})
 
 
 def choose_trigger(program: Program, trigger: str | None) -> Step:

@@ -1,9 +1,8 @@
 """One run that this process holds: its driver, its log, and how it leaves."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from openrun.core.errors import ErrorObject
@@ -23,8 +22,9 @@ from openrun.runtime.offspring import Offspring
 from openrun.runtime.runlog import Head, RunLog
 from openrun.runtime.slots import Slots
 from openrun.runtime.surroundings import Surroundings
+from openrun.steps.context import Trace
 from openrun.store.projection import in_ms
-from openrun.store.rows import DEFAULT_NAMESPACE, Birth, Duplicate, InboxRow, Release
+from openrun.store.rows import Birth, Duplicate, InboxRow, Release
 
 _log = logging.getLogger("openrun.run")
 
@@ -70,30 +70,22 @@ class Place:
     secrets: Mapping[str, str]
     """Those of all namespaces."""
     observers: Sequence[Observer]
+    trace: Trace
+    """What names a step of a run to those whom it calls."""
     _within: dict[str, Surroundings] = field(default_factory=dict)
 
     def surroundings(self, namespace: str) -> Surroundings:
         """Those of the runs of a namespace."""
-        if namespace == DEFAULT_NAMESPACE:
-            return self.around
         known = self._within.get(namespace)
         if known is None:
-            known = self._within[namespace] = self.around.within(namespace, self.secrets)
+            around = self.around.within(namespace, self.secrets)
+            known = self._within[namespace] = replace(around, trace=self.trace if self.observers else None)
         return known
 
     @property
     def most(self) -> tuple[int, int]:
         """The events and the bytes that the journal of a run may have."""
         return self.around.limits.run_events, self.around.limits.run_bytes
-
-
-@contextlib.contextmanager
-def _unharmed(run: "HeldRun") -> Iterator[None]:
-    """Whoever watches must not stop the run, nor those that share its commit."""
-    try:
-        yield
-    except Exception:  # noqa: BLE001
-        _log.exception("run %s: an observer failed", run.run_id)
 
 
 class HeldRun:
@@ -121,8 +113,6 @@ class HeldRun:
         self.history: Sequence[Fact] = () if birth is not None else history
         self._place = place
         around = place.surroundings(self.namespace)
-        if place.observers:
-            around = replace(around, trace=self._trace)
         self.log = RunLog(place, head, self, show, birth)
         self.driver = Driver(
             around,
@@ -192,23 +182,27 @@ class HeldRun:
 
     def taken(self) -> None:
         """The worker has it: say so."""
-        for observer in self._place.observers:
-            with _unharmed(self):
-                observer.took(self)
+        self._tell(lambda observer: observer.took(self))
 
     def heard(self, shown: Sequence[Shown]) -> None:
-        for observer in self._place.observers:
-            with _unharmed(self):
-                observer.heard(self, shown)
+        self._tell(lambda observer: observer.heard(self, shown))
 
     def gone(self, left: Left) -> None:
         """The worker has it no more: say so."""
         self.history = ()
-        for observer in self._place.observers:
-            with _unharmed(self):
-                observer.left(self, left.why(self.status))
+        why = left.why(self.status)
+        self._tell(lambda observer: observer.left(self, why))
 
-    def _trace(self, _run_id: str, step_id: str, scope: str) -> tuple[str, str | None] | None:
+    def _tell(self, say: Callable[[Observer], None]) -> None:
+        """Whoever watches must not stop the run, nor those that share its commit."""
+        for observer in self._place.observers:
+            try:
+                say(observer)
+            except Exception:  # noqa: BLE001
+                _log.exception("run %s: an observer failed", self.run_id)
+
+    def trace(self, step_id: str, scope: str) -> tuple[str, str | None] | None:
+        """What names a step of it to those whom it calls."""
         traces = (each.trace(self, step_id, scope) for each in self._place.observers)
         return next((each for each in traces if each is not None), None)
 

@@ -19,3 +19,8 @@ def uuid7() -> str:
 def new_secret() -> str:
     """43 letters, digits, - and _ that nobody can guess: 256 random bits."""
     return base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+
+
+def new_request_id() -> str:
+    """24 hex digits that name one request in logs and answers."""
+    return os.urandom(12).hex()

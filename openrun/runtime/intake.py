@@ -77,12 +77,10 @@ class Intake:
             dedupe=beginning.dedupe,
             delivery=beginning.delivery,
         )
-        on_disk = asyncio.Event()
-        run.log.committed(on_disk.set)
-        born = asyncio.ensure_future(on_disk.wait())
-        await asyncio.wait([born, run.task], return_when=asyncio.FIRST_COMPLETED)
-        born.cancel()
-        if on_disk.is_set():
+        on_disk: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        run.log.committed(lambda: _settle(on_disk, True))
+        run.task.add_done_callback(lambda _task: _settle(on_disk, False))
+        if await on_disk:
             return Begun(run.run_id)
         left = run.task.result()
         if left.duplicate is not None:
@@ -112,6 +110,11 @@ class Intake:
                 return _known(known)
             case stale:
                 raise OpenRunError(f"the run could not be started: {stale}")
+
+
+def _settle(future: asyncio.Future[bool], value: bool) -> None:
+    if not future.done():
+        future.set_result(value)
 
 
 def _known(known: Duplicate) -> Begun:

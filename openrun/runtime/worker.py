@@ -102,6 +102,7 @@ class Worker:
             lacking=self._lacking,
             secrets=secrets or {},
             observers=tuple(observers),
+            trace=self._trace,
         )
         self.held: dict[str, HeldRun] = {}
         self._claiming: set[str] = set()
@@ -299,6 +300,10 @@ class Worker:
             due_at=in_ms(self._around.clock.now()) if again else None, hold=reason, crashed=True
         )
         await self.journal.write(handed_back(claim, self.name, claim.seq + 1, release))
+
+    def _trace(self, run_id: str, step_id: str, scope: str) -> tuple[str, str | None] | None:
+        run = self.held.get(run_id)
+        return None if run is None else run.trace(step_id, scope)
 
     # -- holding ----------------------------------------------------------------------------------
 

@@ -124,7 +124,8 @@ def _guarded(respond: Respond, crowd: Crowd) -> Respond:
         except web.HTTPException as refused:
             answered = response(Problem(refused.status, refused.reason))
         answered.headers.setdefault("Server", SERVER)
-        if crowd.leaving or not request.content.is_eof():
+        # Behind a request to upgrade, which is answered like any other, aiohttp parses beside the connection.
+        if crowd.leaving or not request.content.is_eof() or "Upgrade" in request.headers:
             answered.force_close()
         return answered
 

@@ -2,8 +2,9 @@
 
 Theory. A connection is idle until the first byte of a request, then in its headers, then busy until the whole
 response is written. Only busy ones have a claim: when a cap is reached, room is made by closing the longest idle
-connection, then the one longest in its headers; a newcomer is refused only if all are busy. So a crowd that
-asks for nothing costs the others nothing.
+connection, or else the one longest in its headers; a newcomer is refused only if all are busy. So a crowd that
+asks for nothing costs the others nothing. A connection that has just come or was just answered does not count
+as idle yet: where a crowd of unfinished headers fills the room, its oldest member goes, not the newcomer.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ class ConnectionLimits:
     """Addresses in front of many clients, which `per_address` leaves alone."""
     headers: float = 10.0
     idle: float = 75.0
+    hesitation: float = 1.0
+    """In which an idle connection is left alone if one in the middle of its headers can go instead."""
     send: float = 30.0
     linger: float = 3.0
     line_bytes: int = 8 * 2**10
@@ -44,7 +47,7 @@ class ConnectionCounts:
     """Connections `open` and `busy` now; the others are totals since the start.
 
     `refused` were turned away at a cap, `evicted` made room for others while they were not busy, `timed_out`
-    missed a deadline, `malformed` sent what is not HTTP.
+    missed a deadline other than `idle`, `malformed` sent what is not HTTP.
     """
 
     open: int
@@ -66,6 +69,8 @@ class Guest(Protocol):
     """A connection, to the crowd that it is in."""
 
     phase: Phase
+    since: float
+    """When it entered its phase, by the clock of the loop."""
     rooms: "tuple[Room, ...]"
     address: str
 
@@ -85,10 +90,9 @@ class Room:
     def __init__(self, most: float) -> None:
         self.most = most
         self.taken = 0
-        self._waiting: dict[Phase, OrderedDict[Guest, None]] = {
-            Phase.IDLE: OrderedDict(),
-            Phase.HEADERS: OrderedDict(),
-        }
+        self._idle: OrderedDict[Guest, None] = OrderedDict()
+        self._begun: OrderedDict[Guest, None] = OrderedDict()
+        self._waiting = {Phase.IDLE: self._idle, Phase.HEADERS: self._begun}
 
     def move(self, connection: Guest, phase: Phase | None) -> None:
         if connection.phase in self._waiting:
@@ -100,8 +104,12 @@ class Room:
     def busy(self) -> int:
         return self.taken - sum(map(len, self._waiting.values()))
 
-    def first_to_go(self) -> Guest | None:
-        return next((each for queue in self._waiting.values() for each in queue), None)
+    def first_to_go(self, idle_since: float) -> Guest | None:
+        """Who has to make room; those idle since a later time only if nobody else can."""
+        idle, begun = next(iter(self._idle), None), next(iter(self._begun), None)
+        if idle is not None and (begun is None or idle.since <= idle_since):
+            return idle
+        return begun
 
 
 class Crowd:
@@ -150,7 +158,8 @@ class Crowd:
         return True
 
     def _make_place(self, room: Room) -> bool:
-        connection = room.first_to_go()
+        now = asyncio.get_running_loop().time()
+        connection = room.first_to_go(now - self.limits.hesitation)
         if connection is None:
             return False
         self.evicted += 1

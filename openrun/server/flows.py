@@ -37,6 +37,8 @@ from openrun.store.rows import FlowRow, VersionRow
 _TAG = "flows"
 _ETAG = {"ETag": "The version, in quotes; `If-Match` makes a change conditional on it."}
 _LOCATION = {**_ETAG, "Location": "Where the version is."}
+_IF_MATCH = {"If-Match": "ETags of versions, one of which has to be the current one; * for any."}
+_CONDITIONS = {**_IF_MATCH, "If-None-Match": "* for a flow that has to be new."}
 
 
 class FlowQuery(PageQuery):
@@ -165,6 +167,8 @@ ROUTES = (
         answer=KeptFlow,
         status=201,
         answer_headers=_LOCATION,
+        answers={200: "The version was known already."},
+        headers=_CONDITIONS,
         problems=(409, 412, 422),
     ),
     Route(
@@ -194,7 +198,9 @@ ROUTES = (
         handler=get_flow,
         answer=FlowView,
         answer_headers=_ETAG,
-        problems=(304, 404),
+        answers={304: "The caller has this already."},
+        headers={"If-None-Match": "The ETag of what the caller has."},
+        problems=(404,),
     ),
     Route(
         method="PUT",
@@ -213,6 +219,8 @@ ROUTES = (
         large=True,
         answer=KeptFlow,
         answer_headers=_LOCATION,
+        answers={201: "The version is new."},
+        headers=_CONDITIONS,
         problems=(409, 412, 422),
     ),
     Route(
@@ -253,6 +261,7 @@ ROUTES = (
         handler=activate_version,
         answer=KeptFlow,
         answer_headers=_LOCATION,
+        headers=_IF_MATCH,
         problems=(404, 409, 412),
     ),
     Route(
@@ -278,6 +287,7 @@ ROUTES = (
         handler=enable_flow,
         answer=FlowSummary,
         answer_headers=_ETAG,
+        headers=_IF_MATCH,
         problems=(404, 409, 412),
     ),
     Route(
@@ -291,6 +301,7 @@ ROUTES = (
         handler=disable_flow,
         answer=FlowSummary,
         answer_headers=_ETAG,
+        headers=_IF_MATCH,
         problems=(404, 412),
     ),
 )

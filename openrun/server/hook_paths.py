@@ -11,7 +11,7 @@ from openrun.server.shapes import PLACE, Schema, with_references
 from openrun.steps.triggers.signature import Signature
 from openrun.triggers.routes import Endpoint
 
-TAG: Final = "Webhooks"
+TAG: Final = "webhooks"
 _PARAMETER = re.compile(r"\{([^}]*)\}")
 _NAME = re.compile(r"[^A-Za-z0-9._-]")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -91,7 +91,7 @@ def _proof(proof: Signature | None) -> str:
 
 
 def _refusals(endpoint: Endpoint) -> list[int]:
-    found = {400, 408, 413, 415, 500, 503, 507}
+    found = {400, 404, 408, 413, 415, 500, 503, 507}
     if endpoint.config.proof() is not None:
         found |= {401}
     if endpoint.config.input_schema is not None:

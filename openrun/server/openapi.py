@@ -36,20 +36,20 @@ may read flows, this document has the webhooks of its namespace, too.
 """
 
 _TAGS: Final = {
-    "Health": "Whether the server works, and what it counts.",
-    "Documents": "What describes this API.",
-    "Flows": "Documents, their versions, and which of them start runs.",
-    "Runs": "Starting runs, looking at them, and steering them.",
-    "Past": "What a run was at any of its events, and why.",
-    "Approvals": "Questions to people, and their answers.",
-    "Effects": "What steps did outside, and what of it nobody knows for certain.",
-    "Compensations": "What is undone after a failure.",
-    "Dead letters": "Runs that nobody has taken care of since they failed.",
-    "Deliveries": "What came in at webhooks, and sending it through again.",
-    "Steps": "Types of steps that flows are made of.",
-    "Keys": "API keys: who may do what.",
-    "Audit": "Who has changed what.",
-    TAG: "What other systems call. Each starts runs of one flow.",
+    "health": "Whether the server works, and what it counts.",
+    "documents": "What describes this API.",
+    "flows": "Documents, their versions, and which of them start runs.",
+    "runs": "Starting runs, looking at them, and steering them.",
+    "past": "What a run was at any of its events, and why.",
+    "approvals": "Questions to people, and their answers.",
+    "effects": "What steps did outside, and what of it nobody knows for certain.",
+    "compensations": "What is undone after a failure.",
+    "dead letters": "Runs that nobody has taken care of since they failed.",
+    "deliveries": "What came in at webhooks, and sending it through again.",
+    "steps": "The types of steps that flows are made of.",
+    "keys": "API keys: who may do what.",
+    "audit": "Who has changed what.",
+    TAG: "What other systems call; each starts runs of one flow.",
 }
 
 _PARAMETERS: Final[dict[str, Schema]] = {
@@ -144,4 +144,4 @@ def document(routes: Sequence[Route], endpoints: Iterable[Endpoint] = ()) -> dic
 
 
 def _tag(name: str) -> Schema:
-    return {"name": name, "description": _TAGS[name]} if name in _TAGS else {"name": name}
+    return {"name": name, "description": _TAGS[name.lower()]}

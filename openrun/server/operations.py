@@ -16,20 +16,16 @@ _SEGMENT = r"^[^/\x00-\x1f\x7f]+$"
 _VERSION = "9f2c4e1ab07d5836e4c1f0a92b7d68c35e0f1a4b8c9d7e6f5a3b2c1d0e9f8a7b"
 
 PATH_PARAMETERS: Final = {
-    "approval_id": ("The approval: the id that the question has.", "4f5c9d1e8a7b4c3d9e2f1a0b8c7d6e5f"),
-    "delivery_id": ("The delivery.", REQUEST_ID),
-    "effect_id": ("The effect.", "9f86d081884c7d65"),
+    "effects.key": ("The key of the effect, or the first 8 characters of it or more.", "9f86d081884c7d65"),
     "flow_id": ("The flow.", "orders"),
-    "key": ("The key of the effect.", "9f86d081884c7d65"),
+    "steps.key": ("The key of the step type.", "request"),
     "key_id": ("The id of the API key; never the key itself.", REQUEST_ID),
-    "letter_id": ("The dead letter.", REQUEST_ID),
     "run_id": ("The run.", REQUEST_ID),
-    "seq": ("The seq of an event of the run.", "4"),
     "step_id": ("The step.", "fetch"),
-    "type": ("The key of the step type.", "request"),
     "version": ("The version of the flow: its hash, or the first 8 characters of it or more.", _VERSION),
+    "wait_id": ("The question, or the first characters of its id.", "4f5c9d1e8a7b4c3d9e2f1a0b8c7d6e5f"),
 }
-"""What is in a path by name, and an example."""
+"""What is in a path, and an example; by name, after the tag where a name means one thing here and another there."""
 
 
 def operation(route: Route, shapes: Shapes) -> Schema:
@@ -44,7 +40,8 @@ def operation(route: Route, shapes: Shapes) -> Schema:
     made["parameters"] = parameters
     if route.body is not None:
         made["requestBody"] = _body(route, shapes)
-    made["responses"] = {**_successes(route, shapes), **references(statuses_of(route))}
+    refused = (each for each in statuses_of(route) if each not in route.answers)
+    made["responses"] = {**_successes(route, shapes), **references(refused)}
     made["security"] = _security(route)
     if route.scope is not None:
         made["x-openrun-scope"] = route.scope.value
@@ -52,22 +49,34 @@ def operation(route: Route, shapes: Shapes) -> Schema:
 
 
 def _description(route: Route) -> str:
-    needs = f"Needs the scope `{route.scope.value}`." if route.scope else "Needs no key."
+    needs = "Needs a key, whatever its scopes." if _wants_any_key(route) else "Needs no key."
+    if route.scope is not None:
+        needs = f"Needs the scope `{route.scope.value}`."
     return f"{route.description}\n\n{needs}" if route.description else needs
 
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
-    if route.scope is None:
+    if route.scope is None and not _wants_any_key(route):
         return [{}]
-    return [{"bearer": [route.scope.value]}, {"apiKey": [route.scope.value]}]
+    scopes = [route.scope.value] if route.scope is not None else []
+    return [{"bearer": scopes}, {"apiKey": scopes}]
+
+
+def _wants_any_key(route: Route) -> bool:
+    """Open to everybody as far as the dispatcher knows, and asks who it is itself."""
+    return route.scope is None and 401 in route.problems
 
 
 def _path(route: Route) -> list[Schema]:
-    return [_segment(name) for name in route.parameters]
+    return [_segment(name, *words_of(route, name)) for name in route.parameters]
 
 
-def _segment(name: str) -> Schema:
-    about, example = PATH_PARAMETERS.get(name, (f"The {name.replace('_', ' ')}.", ""))
+def words_of(route: Route, name: str) -> tuple[str, str]:
+    """What a parameter of a path is, and an example."""
+    return PATH_PARAMETERS.get(f"{route.tag}.{name}") or PATH_PARAMETERS.get(name, ("", ""))
+
+
+def _segment(name: str, about: str, example: str) -> Schema:
     schema = {"type": "string", "minLength": 1, "pattern": _SEGMENT}
     parameter = {"name": name, "in": "path", "required": True, "description": about, "schema": schema}
     return {**parameter, **({"example": example} if example else {})}
@@ -79,7 +88,7 @@ def _headers(route: Route) -> list[Schema]:
         for name, about in route.headers.items()
     ]
     shared = ["X-Request-ID"]
-    if route.scope is not None:
+    if _security(route) != [{}]:
         shared.insert(0, "OpenRun-Namespace")
     if route.method == "POST" and route.idempotent:
         shared.insert(0, IDEMPOTENCY_KEY)

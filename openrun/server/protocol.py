@@ -27,6 +27,7 @@ class Connection(web.RequestHandler):
     """
 
     __slots__ = (
+        "_asked",
         "_begun",
         "_crowd",
         "_deaf",
@@ -42,6 +43,7 @@ class Connection(web.RequestHandler):
         "asking",
         "phase",
         "rooms",
+        "since",
     )
 
     def __init__(self, server: web.Server, crowd: Crowd) -> None:
@@ -68,7 +70,8 @@ class Connection(web.RequestHandler):
         self.rooms: tuple[Room, ...] = ()
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._header_bytes = 0
-        self._begun = self._deaf = self._half_closed = False
+        self.since = 0.0
+        self._asked = self._begun = self._deaf = self._half_closed = False
         self._due = inf
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
@@ -80,6 +83,9 @@ class Connection(web.RequestHandler):
         try:
             await super().start()
         finally:
+            if self._wire is not None:
+                # Whoever does not fetch the last of a response has to go as well.
+                self._enter(Phase.IDLE, self._loop.time() + self._limits.send)
             self._crowd.release()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -99,8 +105,7 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
         if self._wire is None:
             return
-        self._wire = None
-        self._within(inf)
+        self._wire = self.asking = None
         for timer in (self._timer, self._stalled):
             if timer is not None:
                 timer.cancel()
@@ -117,7 +122,7 @@ class Connection(web.RequestHandler):
             if not isinstance(message, RawRequestMessage):
                 self._garbled()
             else:
-                self._payload, self._header_bytes, self._begun = payload, 0, False
+                self._payload, self._header_bytes, self._begun, self._asked = payload, 0, False, True
             if self.phase is not Phase.BUSY:
                 self._enter(Phase.BUSY, inf)
         elif between and data:
@@ -171,6 +176,8 @@ class Connection(web.RequestHandler):
         self.asking = None
         if self._deaf and not self._payload.is_eof():
             self.force_close()
+        elif self._crowd.leaving:
+            self.close()
         elif not self._messages:
             self._rest()
         return outcome
@@ -186,9 +193,9 @@ class Connection(web.RequestHandler):
         if status == 400:
             garbled = isinstance(exc, LineTooLong) or message == "Too many headers received"
             return response(TOO_LARGE if garbled else NOT_HTTP)
-        if isinstance(exc, ConnectionError) and self.transport is None:
+        if isinstance(exc, ConnectionError) and (self.transport is None or self.transport.is_closing()):
             raise exc
-        self.log_exception("a handler failed", exc_info=exc)
+        self.log_exception("a handler failed", exc_info=exc or True)
         if request.writer.output_size > 0:
             raise ConnectionResetError("the response has begun and cannot be taken back")
         return response(OUR_FAULT)
@@ -205,7 +212,7 @@ class Connection(web.RequestHandler):
     def _enter(self, phase: Phase, due: float) -> None:
         for room in self.rooms:
             room.move(self, phase)
-        self.phase = phase
+        self.phase, self.since = phase, self._loop.time()
         self._within(due)
 
     def _within(self, due: float) -> None:
@@ -222,7 +229,7 @@ class Connection(web.RequestHandler):
         if self._loop.time() < self._due:
             self._within(self._due)
         else:
-            self._crowd.timed_out += 1
+            self._crowd.timed_out += self.phase is Phase.HEADERS or not self._asked
             self.dismiss(TOO_SLOW)
 
     def dismiss(self, problem: Problem) -> None:
@@ -247,9 +254,8 @@ class Connection(web.RequestHandler):
         self.dismiss(NO_PLACE)
 
     def take_leave(self) -> None:
-        if self.phase is Phase.BUSY:
-            self.close()
-        else:
+        # aiohttp's `close` would lose the rest of a body that is being read.
+        if self.phase is not Phase.BUSY:
             self.dismiss(STOPPING)
 
     def abort(self) -> None:

@@ -117,6 +117,8 @@ ROUTES = (
         query=EventsQuery,
         answer=EventsPage,
         answer_types=("application/json", EVENT_STREAM),
+        answers={204: "The stream of a run that has ended has nothing more to tell."},
+        headers={"Last-Event-ID": "The `id` of the last event that a reader of the stream has."},
         answer_headers={"Link": 'Where the next page is, `<…>; rel="next"`; not there on the last one.'},
         problems=(404, 410),
     ),

@@ -73,6 +73,16 @@ class Started(BaseModel):
     )
 
 
+class Finished(RunDetail):
+    """A run that has ended before its start was answered."""
+
+    replayed: bool = Field(
+        title="Replayed",
+        description="It was started before, under the same Idempotency-Key.",
+        examples=[False],
+    )
+
+
 class RunsQuery(PageQuery):
     """Which runs are listed."""
 
@@ -113,7 +123,8 @@ async def start(call: Call) -> Answer:
         row = await _ended(call, run.run_id, seconds)
         if row is not None:
             headers["Preference-Applied"] = f"wait={seconds:g}"
-            return Answer(body=await _detail(call, row), headers=headers, resource=resource)
+            finished = Finished(**dict(await _detail(call, row)), replayed=run.replayed)
+            return Answer(body=finished, headers=headers, resource=resource)
     elif seconds is not None:
         headers["Preference-Applied"] = "respond-async"
     row = await space.row(run.run_id)
@@ -216,6 +227,10 @@ ROUTES = (
         body=StartBody,
         answer=Started,
         status=202,
+        answers={200: "It has ended, and `Prefer: wait` was given: the run, as runs.get shows it."},
+        headers={
+            "Prefer": "`wait=N` waits up to N seconds for the end of the run; `respond-async` does not."
+        },
         answer_headers=_LOCATION,
         problems=(404, 409, 422),
     ),

@@ -10,6 +10,7 @@ from aiohttp import web
 from structlog.contextvars import bound_contextvars
 
 from openrun.app import App
+from openrun.runtime.ids import new_request_id
 from openrun.server import health
 from openrun.server.config import LOOPBACK, ServerConfig
 from openrun.server.connections import ConnectionLimits, Listening, serve_connections
@@ -113,7 +114,7 @@ class Server:
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         given = request.headers.get("X-Request-ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else self.app.around.new_run_id()
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
         began = self.app.clock.monotonic()
         route = "other"
         with bound_contextvars(request_id=request_id):
@@ -130,7 +131,7 @@ class Server:
 
     async def _answer(self, request: web.BaseRequest, request_id: str) -> tuple[str, web.StreamResponse]:
         path = request.raw_path.partition("?")[0]
-        if path.startswith(f"{PREFIX}/"):
+        if path == PREFIX or path.startswith(f"{PREFIX}/"):
             return _HOOKS, await self._hooks.answer(request)
         if path not in PROBES:
             self._check_host(request)

@@ -113,7 +113,9 @@ def _changed(key: str, value: Any, change: Callable[[str], str]) -> Any:
 
 
 def _name(name: str) -> str:
-    return _PAGE.sub(r"\1Page", name)
+    """Of models of one name pydantic says the modules, too."""
+    *_, module, model = ["", *name.split("__")]
+    return module.title().replace("_", "") + _PAGE.sub(r"\1Page", model)
 
 
 def _without_defaults(schema: Schema) -> Schema:

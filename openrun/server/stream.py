@@ -82,7 +82,7 @@ async def stream_run(call: Call, row: RunRow, after: int, *, skipped: bool = Fal
     metrics = call.house.metrics
     metrics.streams += 1
     try:
-        await _Stream(call, response, reached, skips).serve(row.run_id)
+        await _Stream(call, response, row.run_id, reached, skips).serve()
     finally:
         metrics.streams -= 1
     return response
@@ -98,9 +98,10 @@ class _Stream:
     """One reader of one run."""
 
     def __init__(
-        self, call: Call, response: web.StreamResponse, reached: Reached, skips: Skips | None
+        self, call: Call, response: web.StreamResponse, run_id: str, reached: Reached, skips: Skips | None
     ) -> None:
         self._call = call
+        self._run_id = run_id
         self._response = response
         self._reached = reached
         self._skips = skips
@@ -112,9 +113,9 @@ class _Stream:
         self._last = reached.seq
         self._over = False
 
-    async def serve(self, run_id: str) -> None:
+    async def serve(self) -> None:
         """Until the run has ended, the reader has gone or reads nothing, or the server stops."""
-        telling = self._loop.create_task(self._tell(run_id))
+        telling = self._loop.create_task(self._tell())
         stopping = self._loop.create_task(self._call.house.stopped.wait())
         try:
             await self._tend(telling, stopping)
@@ -129,13 +130,13 @@ class _Stream:
                 task.cancel()
             await asyncio.wait((telling, stopping))
         if not telling.cancelled():
-            self._tell_why(run_id, telling.exception())
+            self._tell_why(telling.exception())
 
-    def _tell_why(self, run_id: str, fault: BaseException | None) -> None:
+    def _tell_why(self, fault: BaseException | None) -> None:
         if fault is None or isinstance(fault, ConnectionError | StoreUnavailable):
             # The reader comes back by itself, and asks from where it was.
             return
-        _log.error("the stream of run %s broke off", run_id, exc_info=fault)
+        _log.error("the stream of run %s broke off", self._run_id, exc_info=fault)
 
     # -- the reader -------------------------------------------------------------------------------
 
@@ -162,6 +163,7 @@ class _Stream:
     async def _let_go(self, telling: "asyncio.Task[None]") -> None:
         """Tell a reader that does not read where it stands, for when it reads again soon, and end the stream."""
         self._over = True
+        _log.info("a reader of run %s takes nothing: it is told to come back", self._run_id)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL):
                 await self._response.write(b'event: resync\ndata: {"after":%d}\n\n' % self._last)
@@ -178,17 +180,17 @@ class _Stream:
 
     # -- the run ----------------------------------------------------------------------------------
 
-    async def _tell(self, run_id: str) -> None:
+    async def _tell(self) -> None:
         await self._write(_RETRY)
-        async with contextlib.aclosing(self._pages(run_id)) as pages:
+        async with contextlib.aclosing(self._pages()) as pages:
             async for page in pages:
                 for piece, last in _pieces(self._frames(page)):
                     # Whoever is let go of has what was handed over, and no event in part.
                     self._last = last or self._last
                     await self._write(piece)
 
-    def _pages(self, run_id: str) -> AsyncGenerator[Page, None]:
-        return self._call.space.follow(run_id, self._reached)
+    def _pages(self) -> AsyncGenerator[Page, None]:
+        return self._call.space.follow(self._run_id, self._reached)
 
     def _frames(self, page: Page) -> "Iterator[tuple[bytes, int]]":
         """Each event with its seq; 0 for what has none."""

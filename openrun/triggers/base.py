@@ -66,7 +66,7 @@ class RunRequest:
     trigger: str
     """Id of the trigger step."""
     payload: Mapping[str, Json]
-    """What the trigger step takes."""
+    """What the trigger step takes: plain JSON, owned by the request."""
     key: str | None = None
     """There is one run for each key; without one, each request is a run of its own."""
     fingerprint: str

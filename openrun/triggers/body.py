@@ -4,10 +4,10 @@ import base64
 from urllib.parse import parse_qsl
 
 from openrun.core.errors import JsonError
-from openrun.core.strict_json import decode, plain
+from openrun.core.strict_json import TOO_LARGE, decode, plain
 from openrun.core.types import Json
 from openrun.triggers.base import Arrival
-from openrun.triggers.refusals import MalformedBody, MalformedRequest, UnsupportedBody
+from openrun.triggers.refusals import BodyTooLarge, MalformedBody, MalformedRequest, UnsupportedBody
 
 MOST_FIELDS = 1_000
 FORM = "application/x-www-form-urlencoded"
@@ -20,7 +20,7 @@ def body_of(arrival: Arrival) -> Json:
 
     JSON types are strict JSON, forms are objects (a repeated name has a list), text types are text. Of all other types, and
     without a type, it is text if it is UTF-8, and else base64 text; without a type it is JSON if it can be read as that.
-    Raises `MalformedBody`, and `UnsupportedBody` for `multipart/…` and for charsets other than UTF-8.
+    Raises `MalformedBody` (`BodyTooLarge`), and `UnsupportedBody` for `multipart/…` and for charsets other than UTF-8.
     """
     body = arrival.body if arrival.decoded is None else arrival.decoded
     if not body:
@@ -66,7 +66,7 @@ def _json(body: bytes) -> Json:
     try:
         return decode(body)
     except JsonError as error:
-        raise MalformedBody(str(error), code=error.code) from None
+        raise _refused(error) from None
 
 
 def _form(body: bytes) -> Json:
@@ -109,7 +109,12 @@ def _kept(value: Json) -> Json:
     try:
         return plain(value)
     except JsonError as error:
-        raise MalformedBody(str(error), code=error.code) from None
+        raise _refused(error) from None
+
+
+def _refused(error: JsonError) -> MalformedBody:
+    kind = BodyTooLarge if error.code == TOO_LARGE else MalformedBody
+    return kind(str(error), code=error.code)
 
 
 def _reason(error: ValueError) -> str:

@@ -37,11 +37,17 @@ class MalformedRequest(Refusal):
 
 
 class MalformedBody(MalformedRequest):
-    """The body is not what its type says; `code` as of a `JsonError`: INVALID_JSON or VALUE_TOO_LARGE."""
+    """The body is not what its type says; `code` is that of a `JsonError`, where there was one."""
 
     def __init__(self, message: str, *, code: str = "INVALID_BODY") -> None:
         super().__init__(message)
         self.code = code
+
+
+class BodyTooLarge(MalformedBody):
+    """The body is well-formed, and is or holds more than a run can be given."""
+
+    status: ClassVar[int] = 413
 
 
 class UnsupportedBody(Refusal):

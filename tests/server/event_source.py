@@ -1,10 +1,8 @@
 """A strict client of server-sent events, which reconnects as browsers do, and can be cut off at any byte."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from itertools import repeat
-from typing import Any
 
 import aiohttp
 from aiohttp import ClientPayloadError, ClientResponse
@@ -85,7 +83,7 @@ class EventSource:
         self.connections = 0
         self.answer: ClientResponse
 
-    async def events(self) -> AsyncIterator[ServerEvent]:
+    async def events(self) -> AsyncGenerator[ServerEvent, None]:
         """Over as many connections as it takes."""
         async with aiohttp.ClientSession() as http:
             while True:
@@ -105,7 +103,7 @@ class EventSource:
         headers = {"Authorization": f"Bearer {self._key}", "Accept": "text/event-stream"}
         return {**headers, "Last-Event-ID": self.frames.last_id} if self.frames.last_id else headers
 
-    async def _of(self, answer: ClientResponse, room: int | None) -> AsyncIterator[ServerEvent]:
+    async def _of(self, answer: ClientResponse, room: int | None) -> AsyncGenerator[ServerEvent, None]:
         try:
             async for data in answer.content.iter_any():
                 part = data if room is None else data[:room]

@@ -9,6 +9,7 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openrun.server.bodies import read_body
 from openrun.server.connections import ConnectionLimits, serve_connections
 from openrun.server.problem import Problem
 from tests.server.hostile import (
@@ -186,7 +187,7 @@ async def test_the_longest_idle_connection_goes_first() -> None:
 
 
 async def test_connections_in_the_middle_of_headers_go_after_the_idle_ones() -> None:
-    async with serving(path_of, connections=2) as listening:
+    async with serving(path_of, connections=2, hesitation=0) as listening:
         address = listening.addresses[0]
         async with await Wire.open(address) as begun, await Wire.open(address) as idle:
             await begun.send(b"GET / HTTP/1.1\r\n")
@@ -199,6 +200,20 @@ async def test_connections_in_the_middle_of_headers_go_after_the_idle_ones() -> 
                 assert (await ask(address)).status == 200
             reply = await begun.reply()
             assert (reply.status, reply.problem["status"], reply.headers["retry-after"]) == (503, 503, "1")
+
+
+async def test_newcomers_outlast_a_crowd_of_unfinished_headers() -> None:
+    async with serving(hello, connections=20, per_address=None, hesitation=PATIENCE) as listening:
+        address = listening.addresses[0]
+        async with AsyncExitStack() as stack:
+            newcomer = await stack.enter_async_context(await Wire.open(address))
+            for number in range(40):
+                wire = await stack.enter_async_context(await Wire.open(address, SOURCES[number % 8]))
+                await wire.send(b"GET / HT")
+                assert (await ask(address)).status == 200
+            await newcomer.send(request())
+            assert (await newcomer.reply()).status == 200
+            assert listening.counts.evicted > 20
 
 
 async def test_a_request_under_way_is_never_closed_to_make_room() -> None:
@@ -513,21 +528,35 @@ async def test_a_client_that_reads_nothing_is_cut_off() -> None:
         assert listening.counts.timed_out == 1
 
 
-async def test_a_response_that_nobody_fetches_does_not_keep_its_socket() -> None:
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("ending", [True, False])
+async def test_a_response_that_nobody_fetches_does_not_keep_its_socket(
+    *, ending: bool, buffered: bool
+) -> None:
     asked = asyncio.Event()
 
     async def large(request: web.BaseRequest) -> web.StreamResponse:
-        asked.set()
-        return web.Response(body=bytes(2**24 if request.path == "/large" else 1))
+        response = web.Response(body=bytes(2**24 if request.path == "/large" else 1))
+        if request.path == "/large":
+            asked.set()
+            if ending:
+                response.force_close()
+        if buffered:
+            assert request.transport is not None
+            request.transport.set_write_buffer_limits(2**26)
+        return response
 
     async with (
         serving(large, send=SOON, idle=SOON) as listening,
         await Wire.open(listening.addresses[0]) as wire,
+        await Wire.open(listening.addresses[0]) as other,
+        asyncio.timeout(PATIENCE),
     ):
         await wire.send(request(path="/large"))
         await settled(asked)
-        while listening.counts.open:
-            assert (await ask(listening.addresses[0])).status == 200
+        while listening.counts.open > 1:
+            await other.send(request())
+            assert (await other.reply()).status == 200
 
 
 async def test_stopping_closes_idle_connections_and_waits_for_the_others() -> None:
@@ -550,6 +579,34 @@ async def test_stopping_closes_idle_connections_and_waits_for_the_others() -> No
         assert await busy.rest() == b""
         await stopping
         assert listening.counts.open == 0
+
+
+async def test_a_request_whose_body_is_under_way_is_still_read_while_the_server_stops() -> None:
+    begun = asyncio.Event()
+
+    async def count(request: web.BaseRequest) -> web.StreamResponse:
+        begun.set()
+        return web.Response(text=str(len((await read_body(request, 100)).raw)))
+
+    async with serving(count) as listening:
+        address = listening.addresses[0]
+        async with await Wire.open(address) as idle, await Wire.open(address) as wire:
+            await wire.send(request("POST", Content_Length="10") + b"hello")
+            await settled(begun)
+            stopping = asyncio.create_task(listening.stop(PATIENCE))
+            assert await idle.rest() == b""
+            await wire.send(b"hello")
+            assert (await wire.reply()).body == b"10"
+            assert await wire.rest() == b""
+            await stopping
+
+
+async def test_a_request_to_upgrade_is_answered_like_any_other() -> None:
+    async with serving(path_of) as listening, await Wire.open(listening.addresses[0]) as wire:
+        await wire.send(request(path="/1", Upgrade="websocket", Connection="upgrade") + b"\x81\x05hello")
+        reply = await wire.reply()
+        assert (reply.body, reply.headers["connection"]) == (b"/1", "close")
+        assert await wire.rest() == b""
 
 
 async def test_what_is_not_done_after_the_grace_is_cancelled() -> None:

@@ -1,5 +1,6 @@
 """Flows over HTTP: uploaded, changed only by who has seen the last version, compared, switched on and off."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from copy import deepcopy
 from typing import Any
@@ -129,6 +130,20 @@ async def test_numbers_of_any_length_come_back_as_they_were_sent(empty: Site) ->
     assert got.json["document"]["steps"][1]["config"]["value"] == 2**70
 
 
+async def test_a_document_of_ten_thousand_steps_is_kept_read_and_compared(empty: Site) -> None:
+    steps = [{"id": f"s{at}", "type": "transform", "config": {"value": at}} for at in range(9_990)]
+    edges = [{"source": "start", "target": step["id"]} for step in steps]
+    document = sums()
+    document["steps"][1:] = steps
+    document["edges"] = edges
+    assert (await keep(empty, document)).status == 201
+    document["steps"].insert(1, {"id": "first", "type": "transform", "config": {"value": 1}})
+    assert (await keep(empty, document)).status == 201
+    got = (await empty.call("GET", "/v1/flows/sums")).json
+    assert len(got["document"]["steps"]) == 9_992
+    assert (await empty.call("GET", "/v1/flows/sums/diff")).json["added"] == ["first"]
+
+
 async def test_a_flow_is_put_under_the_id_of_its_path(empty: Site) -> None:
     nameless = sums()
     del nameless["id"]
@@ -159,6 +174,15 @@ async def test_a_flow_that_has_to_be_new_is_kept_once(empty: Site) -> None:
     assert (await keep(empty, sums(value=2), **new)).status == 412
     assert (await keep(empty, sums("other"), **{"If-Match": "*"})).status == 412
     assert (await keep(empty, sums(value=2), **{"If-Match": "*"})).status == 201
+
+
+async def test_of_many_who_change_what_they_read_at_once_one_does(empty: Site) -> None:
+    tag = (await keep(empty, sums())).headers["ETag"]
+    wanted = [keep(empty, sums(value=value), **{"If-Match": tag}) for value in range(2, 12)]
+    got = await asyncio.gather(*wanted)
+    assert sorted(each.status for each in got) == [201, *[412] * 9]
+    (won,) = [each.json["version"] for each in got if each.status == 201]
+    assert (await empty.call("GET", "/v1/flows/sums")).json["version"] == won
 
 
 async def test_what_a_client_has_already_is_not_sent_again(empty: Site) -> None:

@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from openrun.core.types import RunStatus
 from openrun.store.base import RefusedBySchema, StoreError, StoreUnavailable
+from openrun.store.books import AuditFilter, AuditRow
 from openrun.store.chain import GENESIS, link
 from openrun.store.opening import open_store
 from openrun.store.postgres import PostgresStore
@@ -417,6 +418,20 @@ class TestData:
         with pytest.raises(StoreError, match="do not follow"):
             await store.commit([Slice(**{**_fields(piece), "first": 3})])
         assert len(await store.events("run")) == 1
+
+
+class TestAudit:
+    async def test_the_audit_log_is_only_added_to(self, store: PostgresStore, beside: Connection) -> None:
+        row = AuditRow(
+            at=1, namespace="default", actor="ada", actor_id="k", role="admin", action="a", resource="r", status=200,
+            request_id="q",
+        )  # fmt: skip
+        await store.add_audit([row])
+        for change in (b"UPDATE audit SET actor = 'bob'", b"DELETE FROM audit"):
+            with pytest.raises(psycopg.errors.RaiseException, match="only added to"):
+                await beside.execute(change)
+            await beside.rollback()
+        assert [each.actor for each in await store.audit(AuditFilter())] == ["ada"]
 
 
 class TestSchema:

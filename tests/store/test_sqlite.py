@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from openrun.store.base import RefusedBySchema, StoreError, StoreUnavailable
+from openrun.store.books import AuditFilter, AuditRow
 from openrun.store.memory import MemoryStore
-from openrun.store.rows import Committed, RunFilter
+from openrun.store.rows import Committed, DeliveryFilter, DeliveryRow, RunFilter, Slice
 from openrun.store.schema import migrations, query
 from openrun.store.sqlite import SqliteStore
 from tests.store.given import (
+    NOW,
     Told,
     accepted,
     beside,
     commit,
     due,
     enlisted,
-    everything,
     message,
 )
 
@@ -239,22 +240,6 @@ async def test_memory_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 # -- trouble --------------------------------------------------------------------------------------
 
 
-async def test_a_full_disk_makes_it_unavailable_until_there_is_room(store: SqliteStore) -> None:
-    await enlisted(store, "w1")
-    told = Told("r1")
-    await accepted(store, told.begins())
-    before = await everything(store, "r1")
-    await store._writer.run(lambda its: its.execute("PRAGMA max_page_count = 1").fetchone())
-    large = told.goes_on(note="x" * 1_000_000)
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable):
-            await store.commit([large])
-    assert await everything(store, "r1") == before
-    await store._writer.run(lambda its: its.execute("PRAGMA max_page_count = 1000000").fetchone())
-    await accepted(store, large)
-    assert len(await store.events("r1")) == 2
-
-
 async def test_a_locked_database_is_unavailable_until_it_is_free(path: Path, store: SqliteStore) -> None:
     await enlisted(store, "w1")
     await store._writer.run(lambda its: its.execute("PRAGMA busy_timeout = 20").fetchone())
@@ -355,6 +340,46 @@ async def test_closing_finishes_what_was_asked_for(path: Path) -> None:
     assert await asyncio.gather(*writing) == [Committed()] * 20
     with beside(path) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (20,)
+
+
+# -- statements -----------------------------------------------------------------------------------
+
+
+async def statements(store: SqliteStore, *slices: Slice) -> list[str]:
+    """What a commit of these slices asks of SQLite, by its first words."""
+    asked: list[str] = []
+    await store._writer.run(lambda its: its.set_trace_callback(asked.append))
+    await accepted(store, *slices)
+    await store._writer.run(lambda its: its.set_trace_callback(None))
+    return [" ".join(each.split()[:3]) for each in asked]
+
+
+async def test_only_a_batch_with_a_delivery_pays_for_one(store: SqliteStore) -> None:
+    def born(run_id: str, *, delivered: bool) -> Slice:
+        its = DeliveryRow(
+            run_id=run_id, namespace="default", flow_id="orders", trigger="hook", received_at=NOW, method="POST",
+            path="/", digest="", size=0,
+        )  # fmt: skip
+        return Told(run_id, worker=None, fence=0).begins(delivery=its if delivered else None)
+
+    plain = await statements(store, born("r1", delivered=False), born("r2", delivered=False))
+    mixed = await statements(store, *(born(f"s{number}", delivered=number % 2 == 0) for number in range(5)))
+    assert [each for each in mixed if each not in plain] == ["INSERT INTO deliveries"]
+    assert len(mixed) == len(plain) + 1
+    assert len(await store.deliveries(DeliveryFilter())) == 3
+
+
+async def test_the_audit_log_is_only_added_to(path: Path, store: SqliteStore) -> None:
+    row = AuditRow(
+        at=NOW, namespace="default", actor="ada", actor_id="k1", role="admin", action="a", resource="r", status=200,
+        request_id="q",
+    )  # fmt: skip
+    await store.add_audit([row])
+    with beside(path) as connection:
+        for change in ("UPDATE audit SET actor = 'bob'", "DELETE FROM audit"):
+            with pytest.raises(sqlite3.IntegrityError, match="only added to"):
+                connection.execute(change)
+    assert [each.actor for each in await store.audit(AuditFilter())] == ["ada"]
 
 
 # -- backups --------------------------------------------------------------------------------------

@@ -83,7 +83,8 @@ def test_bad_json_is_refused_with_its_place(body: bytes, reason: str) -> None:
     ],
 )
 def test_a_value_that_no_run_could_keep_is_refused_as_too_large(kind: str | None, body: bytes) -> None:
-    assert malformed(kind, body).code == "VALUE_TOO_LARGE"
+    refused = malformed(kind, body)
+    assert (refused.status, refused.code) == (413, "VALUE_TOO_LARGE")
 
 
 def test_a_form_is_an_object_and_a_repeated_name_has_a_list() -> None:

@@ -43,7 +43,7 @@ def test_a_path_is_found_with_and_without_a_slash_at_its_end() -> None:
     ],
 )  # fmt: skip
 def test_a_path_that_is_not_the_declared_one_to_the_letter_leads_nowhere(path: str) -> None:
-    table = routes(an_endpoint("/orders"), an_endpoint("/orders/new"))
+    table = routes(an_endpoint("/"), an_endpoint("/orders"), an_endpoint("/orders/new"))
     assert table.find("POST", path) == NoPath()
 
 
@@ -74,6 +74,8 @@ def test_a_parameter_captures_one_segment_decoded_once() -> None:
         "\udcff",
         "a b",
         "a\tb",
+        "a?b",
+        "a#b",
     ],
 )
 def test_a_parameter_takes_no_segment_that_is_empty_dots_or_not_well_formed(segment: str) -> None:

@@ -235,6 +235,7 @@ def test_an_id_cannot_borrow_from_the_timestamp_or_the_body() -> None:
     [
         ("whsec_not base64", "is not base64"),
         ("whsec_==", "is not base64"),
+        ("whsec_MfKQ!9r8", "is not base64"),
         ("whsec_a", "is not base64"),
         ("whsec_ä", "is not base64"),
         ("whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ed25519"),

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from openrun.core.strict_json import canonical
 from openrun.steps.triggers import TriggerWebhook
 from openrun.triggers.base import Delivery, RunRequest
-from openrun.triggers.refusals import BadSignature, InvalidInput, MalformedBody, MalformedRequest, Refusal
+from openrun.triggers.refusals import (
+    BadSignature,
+    BodyTooLarge,
+    InvalidInput,
+    MalformedBody,
+    MalformedRequest,
+    Refusal,
+)
 from openrun.triggers.webhook import Challenge
 
 from .given import KEYS, NOW, SCHEMES, a_request, an_endpoint, answered, asked, proving, signed, with_header
@@ -202,7 +209,7 @@ def test_a_refusal_knows_its_status_and_tells_the_caller_nothing_of_secrets() ->
         "UnsupportedBody": 415,
         "InvalidInput": 422,
     }
-    assert MalformedBody.status == 400
+    assert (MalformedBody.status, BodyTooLarge.status) == (400, 413)
 
 
 def test_values_that_are_handed_over_cannot_change() -> None:

@@ -10,12 +10,12 @@ CROSS JOIN LATERAL (
     SELECT run_id, flow_id, version, runs.namespace, runs.status, trigger, parent_run_id, replay_of, depth,
         created_at, updated_at, ended_at, error, seq, bytes, hash, worker, fence, due_at, crashes, hold
     FROM runs
-    WHERE (runs.namespace, runs.flow_id, runs.status, runs.run_id)
-            < (place.namespace, %(flow_id)s, wanted.status, coalesce(%(before)s, U&'\+10FFFF'))
-        AND (runs.namespace, runs.flow_id, runs.status, runs.run_id)
-            >= (place.namespace, %(flow_id)s, wanted.status, '')
+    WHERE runs.namespace = place.namespace
+        AND runs.flow_id = %(flow_id)s
+        AND (runs.status, runs.run_id) < (wanted.status, coalesce(%(before)s, U&'\+10FFFF'))
+        AND (runs.status, runs.run_id) >= (wanted.status, '')
         AND (%(held)s::boolean IS NULL OR (hold IS NOT NULL) = %(held)s)
-    ORDER BY runs.namespace DESC, runs.flow_id DESC, runs.status DESC, runs.run_id DESC
+    ORDER BY runs.status DESC, runs.run_id DESC
     LIMIT %(limit)s
 ) AS newest
 ORDER BY run_id DESC

@@ -1,6 +1,6 @@
 -- Runs of some statuses, newest first: the newest of each namespace and status are found in the index of statuses, then
 -- merged. They are asked for as a range, because the planner may look for equal ones in the index of ids, and read it all
--- if there are few.
+-- if there are few; a range over more than the status and the id would be read on after its end.
 SELECT newest.*
 FROM (
     SELECT namespace FROM namespaces WHERE %(namespace)s::text IS NULL
@@ -12,11 +12,11 @@ CROSS JOIN LATERAL (
     SELECT run_id, flow_id, version, runs.namespace, runs.status, trigger, parent_run_id, replay_of, depth,
         created_at, updated_at, ended_at, error, seq, bytes, hash, worker, fence, due_at, crashes, hold
     FROM runs
-    WHERE (runs.namespace, runs.status, runs.run_id)
-            < (place.namespace, wanted.status, coalesce(%(before)s, U&'\+10FFFF'))
-        AND (runs.namespace, runs.status, runs.run_id) >= (place.namespace, wanted.status, '')
+    WHERE runs.namespace = place.namespace
+        AND (runs.status, runs.run_id) < (wanted.status, coalesce(%(before)s, U&'\+10FFFF'))
+        AND (runs.status, runs.run_id) >= (wanted.status, '')
         AND (%(held)s::boolean IS NULL OR (hold IS NOT NULL) = %(held)s)
-    ORDER BY runs.namespace DESC, runs.status DESC, runs.run_id DESC
+    ORDER BY runs.status DESC, runs.run_id DESC
     LIMIT %(limit)s
 ) AS newest
 ORDER BY run_id DESC
