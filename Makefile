@@ -21,8 +21,8 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
-run: $(VENV)/.runtime  ## Run a real flow and show it
-	$(BIN)/python examples/welcome.py
+run: $(VENV)/.runtime  ## Start the server, fire webhooks at it and show the runs
+	$(BIN)/python examples/serve_tour.py
 
 test: $(VENV)/.dev  ## Run the tests
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
 """A tour in one run: branches side by side, a retry, a join, a decision, and why a step did not run.
 
-`make run` starts this. It takes an order: stock is counted while the card is charged; both have to succeed before
+It takes an order: stock is counted while the card is charged; both have to succeed before
 the order is packed; a large order goes to a manager first. Read it from the bottom up, then change it.
 """
 
@@ -38,7 +38,7 @@ PICTURE = """\
 
 NEXT = """
 Try next:
-  * set the total in examples/welcome.py to 400, and run it again: make run
+  * set the total in examples/welcome.py to 400, and run it again
   * run a flow that is a JSON document:
       .venv/bin/openrun run examples/github_issues.json --input @examples/github_issues_delivery.json
   * write a flow of your own in five minutes: docs/start.md"""

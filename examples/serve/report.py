@@ -23,7 +23,10 @@ async def publish(words: int) -> str:
     return f"a report of {words} words"
 
 
-hook = TriggerWebhook(id="hook", config=TriggerWebhookConfig(path="/reports"))
+PAGES = {"type": "integer", "minimum": 1, "maximum": 20, "examples": [3]}
+BODY = {"type": "object", "properties": {"pages": PAGES}, "required": ["pages"]}
+
+hook = TriggerWebhook(id="hook", config=TriggerWebhookConfig(path="/reports", input_schema=BODY))
 read = collect(id="collect", pages="<<body.pages>>", retry=RetryPolicy(max_attempts=3, base_ms=200))
 printed = publish(id="publish", words="<<steps.collect>>")
 

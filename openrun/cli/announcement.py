@@ -40,10 +40,10 @@ class Announcement:
         work = "runs are left to workers elsewhere" if options.no_worker else "runs are worked on here"
         self._say("store", f"{clean(without_password(options.store), 400)}; {work}")
         if key is not None:
-            self._out.print(Text("\nfirst admin key, shown this once:", "bold yellow"))
+            self._out.print(Text("\nfirst admin key (KEY below), shown this once:", "bold yellow"))
             self._out.print(Text(f"\n  {key}\n"))
         self.show_webhooks(self._server.mounting.routes.endpoints)
-        self._say("API", f"{url}/v1, with the header Authorization: Bearer KEY")
+        self._say("API", f"curl -H 'Authorization: Bearer '\"$KEY\" {url}/v1/runs")
         self._say("docs", f"{url}/docs and {url}/openapi.json")
         self._say("runs", " ".join(["openrun ps", *store_arguments(options.store)]))
         self._say("stop", "Ctrl-C")
@@ -54,7 +54,7 @@ class Announcement:
 
     def show_webhooks(self, endpoints: Iterable[Endpoint]) -> None:
         """Each webhook, and a line that calls it."""
-        every = list(endpoints)
+        every = sorted(endpoints, key=lambda each: (each.path, each.config.methods))
         if not every:
             self._say("webhooks", "none yet")
         for endpoint in every[:_MOST]:

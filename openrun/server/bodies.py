@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from dataclasses import dataclass, field
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from openrun.server.problem import Problem
 
@@ -38,14 +38,20 @@ async def read_body(request: web.BaseRequest, most: int, seconds: float = 30.0) 
     coding = _coding(request)
     if (request.content_length or 0) > most:
         raise too_large(most)
-    await _invite(request)
-    try:
-        async with asyncio.timeout(seconds):
-            raw = await _read(request, most)
-    except TimeoutError:
-        raise BodyRefused(
-            408, f"The body was not complete after {seconds:g} seconds; send it again."
-        ) from None
+    if request.content.is_eof():
+        # Most bodies came along with their headers.
+        raw = request.content.read_nowait()
+        if len(raw) > most:
+            raise too_large(most)
+    else:
+        await _invite(request)
+        try:
+            async with asyncio.timeout(seconds):
+                raw = await _read(request, most)
+        except TimeoutError:
+            raise BodyRefused(
+                408, f"The body was not complete after {seconds:g} seconds; send it again."
+            ) from None
     return Body(raw=raw, decoded=_decompress(raw, coding, most) if coding and raw else raw)
 
 
@@ -61,7 +67,7 @@ def _coding(request: web.BaseRequest) -> str:
     """The one content coding of the body, or ""."""
     codings = [
         name
-        for value in request.headers.getall("Content-Encoding", ())
+        for value in request.headers.getall(hdrs.CONTENT_ENCODING, ())
         for each in value.split(",")
         if (name := each.strip().lower()) not in ("", "identity")
     ]
@@ -78,7 +84,7 @@ def _coding(request: web.BaseRequest) -> str:
 
 async def _invite(request: web.BaseRequest) -> None:
     """Tell a client that waits to be told that its body is wanted."""
-    if request.version == HttpVersion11 and "Expect" in request.headers:
+    if request.version == HttpVersion11 and hdrs.EXPECT in request.headers:
         await request.writer.write(CONTINUE)
         # It is no part of the response, which can still be any other.
         request.writer.output_size = 0

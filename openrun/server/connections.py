@@ -7,7 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from openrun.server.crowd import ConnectionCounts, ConnectionLimits, Crowd
 from openrun.server.door import SERVER, VERSION, check, response
@@ -125,7 +125,7 @@ def _guarded(respond: Respond, crowd: Crowd) -> Respond:
             answered = response(Problem(refused.status, refused.reason))
         answered.headers.setdefault("Server", SERVER)
         # Behind a request to upgrade, which is answered like any other, aiohttp parses beside the connection.
-        if crowd.leaving or not request.content.is_eof() or "Upgrade" in request.headers:
+        if crowd.leaving or not request.content.is_eof() or hdrs.UPGRADE in request.headers:
             answered.force_close()
         return answered
 

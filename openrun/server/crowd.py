@@ -92,17 +92,22 @@ class Room:
         self.taken = 0
         self._idle: OrderedDict[Guest, None] = OrderedDict()
         self._begun: OrderedDict[Guest, None] = OrderedDict()
-        self._waiting = {Phase.IDLE: self._idle, Phase.HEADERS: self._begun}
 
     def move(self, connection: Guest, phase: Phase | None) -> None:
-        if connection.phase in self._waiting:
-            self._waiting[connection.phase].pop(connection, None)
-        if phase in self._waiting:
-            self._waiting[phase][connection] = None
+        left, entered = self._queue(connection.phase), self._queue(phase)
+        if left is not None:
+            left.pop(connection, None)
+        if entered is not None:
+            entered[connection] = None
+
+    def _queue(self, phase: Phase | None) -> "OrderedDict[Guest, None] | None":
+        if phase is Phase.IDLE:
+            return self._idle
+        return self._begun if phase is Phase.HEADERS else None
 
     @property
     def busy(self) -> int:
-        return self.taken - sum(map(len, self._waiting.values()))
+        return self.taken - len(self._idle) - len(self._begun)
 
     def first_to_go(self, idle_since: float) -> Guest | None:
         """Who has to make room; those idle since a later time only if nobody else can."""

@@ -248,6 +248,6 @@ def _query(route: Route, request: web.BaseRequest) -> BaseModel:
 def _faults(invalid: ValidationError, place: str) -> list[tuple[str, str]]:
     found = invalid.errors(include_url=False, include_context=False, include_input=False)
     return [
-        (place + "".join(f"/{pointer_token(str(part))}" for part in each["loc"]), each["msg"])
+        (place + "".join(pointer_token(str(part)) for part in each["loc"]), each["msg"])
         for each in found
     ]

@@ -5,7 +5,7 @@ Nothing that a client sent is repeated in them.
 
 import json
 
-from aiohttp import HttpVersion10, web
+from aiohttp import HttpVersion10, hdrs, web
 
 from openrun.server.crowd import ConnectionLimits
 from openrun.server.problem import PROBLEM_TYPE, Problem, title
@@ -66,20 +66,22 @@ def check(request: web.BaseRequest, limits: ConnectionLimits) -> None:
     """Refuse what aiohttp lets through and this server does not speak."""
     if request.method == "CONNECT":
         raise TUNNEL
-    if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > limits.header_bytes:
+    size = 0
+    for name, value in request.raw_headers:
+        size += len(name) + len(value) + len(": \r\n")
+        if not (value.isascii() or _is_text(value)):
+            raise NOT_TEXT
+    if size > limits.header_bytes:
         raise TOO_LARGE
-    coding = request.headers.get("Transfer-Encoding")
+    coding = request.headers.get(hdrs.TRANSFER_ENCODING)
     if coding is not None and (coding.lower() != "chunked" or request.version == HttpVersion10):
         raise CODING
-    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+    expected = request.headers.get(hdrs.EXPECT)
+    if expected is not None and expected.lower() != "100-continue":
         raise EXPECTATION
-    if not all(_is_text(value) for _, value in request.raw_headers):
-        raise NOT_TEXT
 
 
 def _is_text(value: bytes) -> bool:
-    if value.isascii():
-        return True
     try:
         value.decode()
     except UnicodeDecodeError:

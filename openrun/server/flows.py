@@ -1,5 +1,7 @@
 """Flows over HTTP: documents are uploaded, versions are kept for good, one of each flow is the current one."""
 
+import asyncio
+
 from pydantic import BaseModel, Field
 
 from openrun.definition.diff import diff
@@ -113,8 +115,14 @@ async def diff_versions(call: Call) -> Answer:
     row = await flow_row(call)
     newer = await version_named(call, row, call.query.to or row.version)
     older = await version_named(call, row, call.query.from_ or await _before(call, newer))
+    # Of long documents it takes long: others are answered meanwhile.
+    view = await asyncio.to_thread(_compared, older, newer)
+    return Answer(body=view)
+
+
+def _compared(older: VersionRow, newer: VersionRow) -> VersionDiff:
     found = FlowDiffView.model_validate(diff(document_of(older), document_of(newer)))
-    return Answer(body=VersionDiff(**dict(found), from_version=older.version, to_version=newer.version))
+    return VersionDiff(**dict(found), from_version=older.version, to_version=newer.version)
 
 
 async def _summary(call: Call, row: FlowRow) -> FlowSummary:

@@ -1,11 +1,11 @@
 """What starts a flow, read out of its document: nothing is compiled, and a step type may be one that is not known here."""
 
+import json
 from dataclasses import dataclass
 
 import msgspec
 from pydantic import ValidationError
 
-from openrun.core.strict_json import decode
 from openrun.steps.catalog import StepCatalog
 from openrun.steps.triggers.webhook import TriggerWebhook, TriggerWebhookConfig
 from openrun.store.rows import VersionRow
@@ -47,7 +47,7 @@ def _endpoint(step: _Step, row: VersionRow, catalog: StepCatalog) -> Endpoint | 
     if not issubclass(catalog.get(step.type), TriggerWebhook):
         return None
     try:
-        config = TriggerWebhookConfig.model_validate(decode(bytes(step.config)))
+        config = TriggerWebhookConfig.model_validate(json.loads(bytes(step.config)))
     except ValidationError:
         # Written where webhooks could be something that they cannot be here.
         return None

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Literal
 
@@ -51,9 +52,8 @@ async def _serve(orders: Orders, ear: Connection, its: ServerOrders) -> None:
     app = an_app(orders, work=its.work)
     if its.dies is not None:
         _die(app.store, its.dies)
-    async with app:
-        async with _until_asked(app, its) as server:
-            ear.send(server.address)
+    async with app, _until_asked(app, its) as server:
+        ear.send(server.address)
     ear.send(app.journal.commits)
 
 
@@ -91,7 +91,7 @@ def hooked(flow_id: str, *parts: dict[str, Json], **config: Json) -> Flow:
         "config": {"path": f"/{flow_id}", **config},
     }
     ids = ["hook", *(str(each["id"]) for each in parts)]
-    edges = [{"source": before, "target": after} for before, after in zip(ids, ids[1:], strict=False)]
+    edges = [{"source": before, "target": after} for before, after in pairwise(ids)]
     document = {"id": flow_id, "name": flow_id, "steps": [hook, *parts], "edges": edges}
     return Flow.from_dict(document, catalog=catalog())
 

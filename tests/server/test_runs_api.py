@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest_asyncio
@@ -9,26 +10,8 @@ import pytest_asyncio
 from openrun.server.access import Role
 from openrun.server.config import ServerConfig
 from openrun.store.rows import RunFilter
+from tests.server.given import fails, finished, flow_of, sets, waits
 from tests.server.site import Site, site
-
-
-def flow_of(flow_id: str, *steps: dict[str, Any]) -> dict[str, Any]:
-    """Steps one after another, behind a trigger by hand."""
-    every = [{"id": "begin", "type": "trigger_manual"}, *steps]
-    edges = [{"source": a["id"], "target": b["id"]} for a, b in zip(every, every[1:], strict=False)]
-    return {"id": flow_id, "name": flow_id.title(), "steps": every, "edges": edges}
-
-
-def sets(step_id: str, **values: Any) -> dict[str, Any]:
-    return {"id": step_id, "type": "set_state", "config": {"values": values}}
-
-
-def waits(step_id: str = "wait", seconds: str = "1h") -> dict[str, Any]:
-    return {"id": step_id, "type": "delay", "config": {"seconds": seconds}}
-
-
-def fails(step_id: str = "boom") -> dict[str, Any]:
-    return {"id": step_id, "type": "fail", "config": {"message": "no luck", "code": "NO_LUCK"}}
 
 
 FLOWS = (
@@ -50,18 +33,6 @@ FLOWS = (
 async def place() -> AsyncIterator[Site]:
     async with site(flows=FLOWS, config=ServerConfig(port=0, grace=1)) as made:
         yield made
-
-
-async def started(place: Site, flow: str, **body: Any) -> str:
-    got = await place.call("POST", "/v1/runs", body={"flow": flow, **body})
-    assert got.status == 202, got.text
-    return str(got.json["run_id"])
-
-
-async def finished(place: Site, flow: str, **body: Any) -> str:
-    run_id = await started(place, flow, **body)
-    await place.app.ended(run_id)
-    return run_id
 
 
 async def test_a_run_that_was_answered_202_exists(place: Site) -> None:

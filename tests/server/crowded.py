@@ -1,0 +1,177 @@
+"""A server with something of everything, in a thread of its own: for clients that are not asynchronous."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from openrun import Flow, StepContext, step
+from openrun.server.access import Role
+from openrun.server.config import ServerConfig
+from openrun.steps.catalog import StepCatalog
+from openrun.steps.triggers.webhook import TriggerWebhookConfig
+from openrun.store.rows import RunFilter
+from openrun.triggers.routes import Endpoint
+from tests.server.site import Site, site
+
+ResultT = TypeVar("ResultT")
+
+PATIENCE = 30
+ORDER = {
+    "type": "object",
+    "required": ["lines"],
+    "properties": {"lines": {"type": "array", "maxItems": 3, "items": {"$ref": "#/$defs/line"}}},
+    "$defs": {"line": {"type": "object", "required": ["sku"], "properties": {"sku": {"type": "string"}}}},
+}
+
+
+@step
+async def pay(context: StepContext) -> Any:
+    """A call to a bank of which nobody knows whether it was made."""
+
+    async def charge() -> None:
+        raise TimeoutError
+
+    return await context.effect("charge", charge, effect="at_most_once")
+
+
+def flow_of(flow_id: str, *steps: Mapping[str, Any], **trigger: Any) -> dict[str, Any]:
+    """Steps one after another, behind a webhook where `trigger` has a path, else behind a trigger by hand."""
+    first: dict[str, Any] = {"id": "begin", "type": "trigger_manual"}
+    if trigger:
+        first = {"id": "begin", "type": "trigger_webhook", "config": trigger}
+    every = [first, *steps]
+    edges = [{"source": a["id"], "target": b["id"]} for a, b in pairwise(every)]
+    return {"id": flow_id, "name": flow_id.title(), "steps": every, "edges": edges}
+
+
+SETS = {"id": "a", "type": "set_state", "config": {"values": {"total": "<<body.total ?? 1>>"}}}
+FAILS = {"id": "boom", "type": "fail", "config": {"message": "no luck", "code": "NO_LUCK"}}
+SAYS = {"id": "say", "type": "reply", "config": {"status": 201, "body": {"got": "<<body ?? null>>"}}}
+UNDOES_BADLY = {**SETS, "compensate": {"type": "fail", "config": {"message": "cannot be undone"}}}
+BY_HAND = (
+    flow_of("quick", SETS),
+    flow_of("slow", SETS, {"id": "wait", "type": "delay", "config": {"seconds": "1h"}}),
+    flow_of("broken", SETS, FAILS),
+    flow_of("ask", {"id": "ask", "type": "approval", "config": {"title": "Pay?", "payload": {"amount": 5}}}),
+    flow_of("doubt", {"id": "pay", "type": "pay"}),
+    flow_of("undone", UNDOES_BADLY, FAILS),
+    flow_of("parent", {"id": "sub", "type": "subflow", "config": {"flow": "quick"}}),
+)
+HOOKED = (
+    flow_of("order", SETS, path="/orders/{shop}", input_schema=ORDER, methods=["POST", "PUT"]),
+    flow_of("echo", SAYS, path="/echo", mode="respond", methods=["POST", "GET"]),
+    flow_of("last", SETS, path="/last", mode="last_step", description="Waits for the end."),
+    flow_of("tell", SAYS, path="/tell", mode="stream"),
+    flow_of("signed", SETS, path="/signed", signature={"scheme": "github", "secrets": ["hub"]}),
+)
+SECRETS = {"hub": "It's a Secret to Everybody"}
+
+
+def endpoints() -> list[Endpoint]:
+    """The webhooks of the flows."""
+    return [
+        Endpoint(
+            flow_id=flow["id"],
+            version="",
+            step_id="begin",
+            config=TriggerWebhookConfig.model_validate(flow["steps"][0]["config"]),
+        )
+        for flow in HOOKED
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowded:
+    """The server, and by parameter of a path the names that are taken."""
+
+    url: str
+    address: tuple[str, int]
+    key: str
+    names: Mapping[str, list[str]]
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
+    """Run something in the server's loop."""
+    site: Site
+
+
+@contextmanager
+def crowded() -> Iterator[Crowded]:
+    """Started, filled, and ended with the block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        done: Future[ResultT] = asyncio.run_coroutine_threadsafe(work, loop)
+        return done.result(PATIENCE)
+
+    stack = AsyncExitStack()
+    try:
+        made = run(_enter(stack))
+        names = run(_fill(made))
+        yield Crowded(
+            url=made.server.url, address=made.server.address, key=made.key, names=names, run=run, site=made
+        )
+    finally:
+        run(stack.aclose())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _enter(stack: AsyncExitStack) -> Site:
+    catalog = StepCatalog.builtin()
+    catalog.add("pay", pay)
+    config = ServerConfig(port=0, grace=0.5, refresh=0.05)
+    made = await stack.enter_async_context(site(catalog=catalog, secrets=SECRETS, config=config))
+    for flow in (*BY_HAND, *HOOKED):
+        await made.app.add_flow(Flow.from_json(json.dumps(flow), catalog=catalog))
+    await made.server.flows_changed()
+    return made
+
+
+async def _fill(made: Site) -> dict[str, list[str]]:
+    runs = [await _started(made, flow["id"]) for flow in BY_HAND]
+    got = await made.hook("/orders/shop", {"lines": [{"sku": "a"}]})
+    assert got.status == 202, got.text
+    runs.append(got.json["run_id"])
+    await _settled(made)
+    flows = await made.app.store.flows()
+    spare, _ = await made.server.keyring.create("spare", Role.USER, "default")
+    await made.server.keyring.create("other", Role.ADMIN, "other")
+    waits = (await made.call("GET", "/v1/approvals")).json["items"]
+    effects = (await made.call("GET", "/v1/effects")).json["items"]
+    assert (await made.call("GET", "/v1/deliveries")).json["items"]
+    return {
+        "run_id": runs,
+        "flow_id": [flow.flow_id for flow in flows],
+        "version": [flow.version for flow in flows],
+        "step_id": ["a", "boom", "begin"],
+        "key_id": [spare.key_id],
+        "wait_id": [each["wait_id"] for each in waits],
+        "effects.key": [each["key"] for each in effects],
+        "steps.key": ["request", "approval"],
+    }
+
+
+async def _started(made: Site, flow: str) -> str:
+    got = await made.call("POST", "/v1/runs", body={"flow": flow})
+    assert got.status == 202, got.text
+    return str(got.json["run_id"])
+
+
+async def _settled(made: Site) -> None:
+    """Until each run has ended, or waits for what does not come by itself."""
+    async with asyncio.timeout(PATIENCE):
+        for row in await made.app.store.runs(RunFilter()):
+            if row.flow_id not in ("slow", "ask", "doubt"):
+                await made.app.ended(row.run_id)
+        for place in ("/v1/approvals", "/v1/effects?status=unknown", "/v1/dead-letters", "/v1/compensations"):
+            while not (await made.call("GET", place)).json["items"]:  # noqa: ASYNC110
+                # What is asked for here is on disk a moment after the run has come to it.
+                await asyncio.sleep(0.01)

@@ -1,0 +1,88 @@
+"""The whole API against its own document: whatever is sent, what comes back is what the document says.
+
+`FUZZ_EXAMPLES=500 pytest tests/server/test_schemathesis.py` looks longer.
+"""
+
+import copy
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
+
+from openrun.runtime.clock import SystemClock
+from openrun.server import health
+from openrun.server.api import ROUTES
+from openrun.server.openapi import document
+from tests.server.crowded import Crowded, crowded, endpoints
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+PATIENCE = 20
+DOCUMENT = document((*health.routes(SystemClock()), *ROUTES), endpoints())
+TAKEN = 8
+"""So many names that are taken a path may have; which ones they are is known once the server runs."""
+
+
+def with_taken_names(made: dict[str, Any]) -> dict[str, Any]:
+    """The document, whose paths name what there is as often as what there is not."""
+    made = copy.deepcopy(made)
+    for path, item in made["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in item.values():
+                for each in operation["parameters"]:
+                    if each.get("in") == "path":
+                        marks = [f"taken-{number}" for number in range(TAKEN)]
+                        each["schema"] = {"anyOf": [{"enum": marks}, each["schema"]]}
+                        each.pop("example", None)
+    return made
+
+
+CONFIG = SchemathesisConfig.from_dict({"seed": 1, "generation": {"deterministic": True}})
+API = schemathesis.openapi.from_dict(with_taken_names(DOCUMENT), config=CONFIG)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Crowded]:
+    with crowded() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as made:
+        yield made
+
+
+def named(case: schemathesis.Case, place: Crowded) -> None:
+    """Put names that are taken where the marks are."""
+    tag = (case.operation.tags or [""])[0]
+    for name, given in dict(case.path_parameters or {}).items():
+        known = place.names.get(f"{tag}.{name}") or place.names.get(name)
+        if known and isinstance(given, str) and given.startswith("taken-"):
+            case.path_parameters[name] = known[int(given.removeprefix("taken-")) % len(known)]
+
+
+@API.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_what_comes_back_is_what_the_document_says(
+    case: schemathesis.Case, place: Crowded, session: requests.Session
+) -> None:
+    named(case, place)
+    headers = {"Authorization": f"Bearer {place.key}"}
+    case.call_and_validate(base_url=place.url, session=session, headers=headers, timeout=PATIENCE)
+
+
+def test_the_document_that_is_served_is_the_one_that_was_tried() -> None:
+    with crowded() as place:
+        served = place.run(place.site.call("GET", "/openapi.json")).json
+    assert served == DOCUMENT
