@@ -24,7 +24,7 @@ from openrun.server.auditing import Auditing
 from openrun.server.bodies import read_body
 from openrun.server.problem import PROBLEM_TYPE, Problem
 from openrun.server.repetition import Repetition, idempotency_key
-from openrun.server.route import Answer, Call, House, Route, Table
+from openrun.server.route import PUBLIC, Answer, Call, House, Route, Table
 from openrun.store.rows import DEFAULT_NAMESPACE
 
 NAMESPACE_HEADER = "OpenRun-Namespace"
@@ -47,34 +47,30 @@ class Dispatcher:
         self, request: web.BaseRequest, path: str, request_id: str
     ) -> tuple[str, web.StreamResponse]:
         """The path of the route and its answer. Raises `Problem` and whatever the engine does."""
-        found = self._table.find(path)
-        if found is None:
-            raise await self._unknown(request)
-        by_method, named = found
-        method = "GET" if request.method == "HEAD" and "HEAD" not in by_method else request.method
-        route = by_method.get(method)
-        if route is None:
-            allowed = ", ".join(sorted(by_method))
-            raise Problem(405, f"{path} takes {allowed}", headers={"Allow": allowed})
+        found = self._table.find(request.method, path)
+        if isinstance(found, frozenset):
+            raise await self._unknown(request, found)
+        route, named = found
         _check_origin(self._house, request, route)
         principal = await self._principal(request, route)
         return route.path, await self._call(route, request, request_id, principal, named)
 
-    async def _unknown(self, request: web.BaseRequest) -> Problem:
+    async def _unknown(self, request: web.BaseRequest, allowed: frozenset[str]) -> Problem:
         """Whoever has no key is not told what there is."""
         if not (await self._known(request)).is_known:
             return _unauthenticated()
+        if allowed:
+            methods = ", ".join(sorted(allowed))
+            return Problem(405, f"this path takes {methods}", headers={"Allow": methods})
         return Problem(404, "there is nothing at this path; /openapi.json lists what there is")
 
     # -- who asks ---------------------------------------------------------------------------------
 
     async def _principal(self, request: web.BaseRequest, route: Route) -> Principal:
         principal = await self._known(request)
-        if route.scope is None:
-            return principal
-        if not principal.is_known:
+        if not principal.is_known and route.path not in PUBLIC:
             raise _unauthenticated()
-        if route.scope not in principal.scopes:
+        if route.scope is not None and route.scope not in principal.scopes:
             raise Problem(403, f"this needs the scope {route.scope.value!r}, which your key does not have")
         return principal
 

@@ -150,7 +150,10 @@ def _respond() -> dict[str, Schema]:
 
 def _stream() -> dict[str, Schema]:
     about = "Server-sent events: `accepted`, `progress`, `reply`, `end`."
-    return {"200": _response(about, {"type": "string"}, "text/event-stream"), **_accepted()}
+    return {
+        "200": _response(about, {"description": "Server-sent events."}, "text/event-stream"),
+        **_accepted(),
+    }
 
 
 _ANSWERS: Mapping[str, Callable[[], dict[str, Any]]] = {

@@ -122,7 +122,7 @@ def _success(route: Route, shapes: Shapes, status: int, about: str) -> Schema:
 
 def _content(route: Route, shapes: Shapes, kind: str) -> Schema:
     if kind == EVENT_STREAM:
-        return {"schema": {"type": "string", "description": "Server-sent events."}}
+        return {"schema": {"description": "Server-sent events."}}
     if kind != _JSON and not kind.endswith("+json"):
         return {"schema": {"type": "string"}}
     return {"schema": shapes.answer(route.operation)}

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -105,7 +105,7 @@ class Route:
     description: str = ""
     tag: str
     scope: Scope | None
-    """None lets everybody in; see `PUBLIC`."""
+    """None lets in whoever has a key, and on a path in `PUBLIC` everybody."""
     handler: Handler
     query: type[BaseModel] = Nothing
     body: type[BaseModel] | None = None
@@ -166,17 +166,26 @@ class Table:
         shapes.append((shape, {}))
         return shapes[-1][1]
 
-    def find(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]] | None:
-        """The routes of a raw path by method, and the segments it names, or None."""
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | frozenset[str]:
+        """The route of a raw path and the segments it names; else the methods that the path has, if any."""
+        allowed: set[str] = set()
+        for by_method, named in self._candidates(path):
+            taken = "GET" if method == "HEAD" and "HEAD" not in by_method else method
+            if taken in by_method:
+                return by_method[taken], named
+            allowed.update(by_method)
+        return frozenset(allowed)
+
+    def _candidates(self, path: str) -> Iterator[tuple[Mapping[str, Route], Mapping[str, str]]]:
+        """Routes by method, the exact ones first: what is no word of ours is somebody's id."""
         exact = self._exact.get(path)
         if exact is not None:
-            return exact, {}
+            yield exact, {}
         given = path.split("/")
         for shape, by_method in self._shaped.get(len(given), ()):
             named = _named(shape, given)
             if named is not None:
-                return by_method, named
-        return None
+                yield by_method, named
 
 
 def _named(shape: Sequence[str], given: Sequence[str]) -> dict[str, str] | None:

@@ -49,7 +49,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait for a condition of the store."""
     async with asyncio.timeout(PATIENCE):
         # The store has no signal for conditions like these.
-        while not await holds():
+        while not await holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

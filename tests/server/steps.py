@@ -28,8 +28,14 @@ async def work(who: str = "work", given: Any = None) -> dict[str, Any]:
     return {"who": who, "given": given}
 
 
-@work.compensation
-async def undo(who: str = "work") -> None:
+@step
+async def book(who: str = "book") -> str:
+    WORLD.calls.append(who)
+    return who
+
+
+@book.compensation
+async def unbook(who: str = "book") -> None:
     WORLD.calls.append(f"undo {who}")
     if f"undo {who}" in WORLD.broken:
         raise PermanentError(f"{who} cannot be undone")
@@ -53,6 +59,7 @@ def acquaint(app: App) -> None:
     WORLD.calls.clear()
     WORLD.broken.clear()
     app.catalog.add("work", work)
+    app.catalog.add("book", book)
     app.catalog.add("charge", charge)
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import pairwise
-from typing import Any
 
 import pytest_asyncio
 
@@ -12,7 +10,6 @@ from openrun.server.config import ServerConfig
 from openrun.store.rows import RunFilter
 from tests.server.given import fails, finished, flow_of, sets, waits
 from tests.server.site import Site, site
-
 
 FLOWS = (
     flow_of("quick", sets("a", total="<<body.total ?? 1>>")),
