@@ -78,7 +78,7 @@ class Announcement:
         self._out.print(head, soft_wrap=True)
         missing = self._missing(endpoint)
         if missing:
-            words = f"  answers 503 until its secret is given: --secret {missing}=env:VARIABLE"
+            words = f"  takes nothing until its secret is given: --secret {missing}=env:VARIABLE"
             self._out.print(Text(words, "yellow"), soft_wrap=True)
         line = curl_line(self._server.url, endpoint, self._plan.places)
         self._out.print(Text(f"  {clean(line, _CURL)}\n"), soft_wrap=True)

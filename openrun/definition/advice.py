@@ -14,6 +14,7 @@ from openrun.definition.draft import Draft
 from openrun.definition.spec import graph_spec
 from openrun.definition.undisturbed import undisturbed
 from openrun.steps.catalog import StepCatalog
+from openrun.steps.triggers.webhook import TriggerWebhookConfig
 
 _MOST_WORK = 500_000
 """Edges visited past which one kind of warning is given up."""
@@ -33,6 +34,7 @@ def advise(draft: Draft, catalog: StepCatalog) -> list[ValidationError]:
         *advice.twice(),
         *advice.races(),
         *advice.harmless(),
+        *advice.unanswered(),
     ]
     return [warning for _, warning in sorted(found, key=lambda each: each[0])]
 
@@ -103,6 +105,16 @@ class _Advice:
             acts = step.effect_class() is not EffectClass.PURE or step.flow_refs() or step.body() is not None
             if self.graph.steps[at].compensation is not None and not acts:
                 yield self.warn("COMPENSATES_NOTHING", at, "is pure, so that there is nothing to undo")
+
+    def unanswered(self) -> _Found:
+        """Webhooks whose callers wait for a reply that no step gives."""
+        if any(step.replies or step.body() is not None or step.flow_refs() for step in self.draft.steps):
+            return
+        for at in self.entries:
+            config = self.draft.steps[at].config
+            if isinstance(config, TriggerWebhookConfig) and config.mode == "respond":
+                hint = "add a reply step, or answer with the output of the run: mode last_step"
+                yield self.warn("NO_REPLY", at, "lets its callers wait for a reply that no step gives", hint)
 
     def twice(self) -> _Found:
         """Plain steps that two edges may start, and joins that wait for such steps and for others."""

@@ -55,12 +55,13 @@ async def stuck(records: Records, resting_ms: int, before: str | None, limit: in
 
 def _of(rows: list[RunRow], now: int, resting_ms: int) -> Iterator[Stuck]:
     for row in rows:
-        reason = _why(row, now, resting_ms)
+        reason = needs_somebody(row, now, resting_ms)
         if reason is not None:
             yield reason
 
 
-def _why(row: RunRow, now: int, resting_ms: int) -> Stuck | None:
+def needs_somebody(row: RunRow, now: int, resting_ms: int) -> Stuck | None:
+    """Why a run that has not ended needs somebody, at this time of the store's; None when it does not."""
     idle = now - row.updated_at
     since: dict[str, Any] = {"row": row, "since": row.updated_at}
     if row.hold is not None:

@@ -81,7 +81,9 @@ def lines_until(running: "subprocess.Popen[str]", words: str) -> str:
 
 
 @contextlib.contextmanager
-def served(*arguments: str, errors: Path | int = Path("errors.txt"), **more: str) -> Iterator[Served]:
+def served(
+    *arguments: str, errors: Path | int = Path("errors.txt"), env: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """The server on a free port; `errors` takes its stderr. It is stopped in the end, whatever happens."""
     port = () if "--port" in arguments else ("--port", "0")
     with contextlib.ExitStack() as stack:
@@ -91,7 +93,7 @@ def served(*arguments: str, errors: Path | int = Path("errors.txt"), **more: str
             stdout=subprocess.PIPE,
             stderr=stderr,
             encoding="utf-8",
-            env={**environment(), "PYTHONUNBUFFERED": "1", **more},
+            env={**environment(), "PYTHONUNBUFFERED": "1", **(env or {})},
         )
         stack.enter_context(running)
         stack.callback(kill, running)

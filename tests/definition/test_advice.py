@@ -196,3 +196,20 @@ def test_a_graph_with_too_many_branches_is_left_alone() -> None:
 def test_a_flow_with_a_body_is_advised_on_its_own_steps() -> None:
     assert warned(document([each("f", [transform("a"), transform("b")])])) == set()
     assert warned({"name": "n", "steps": [START]}) == set()
+
+
+@pytest.mark.parametrize(
+    ("mode", "last", "warnings"),
+    [
+        ("respond", transform("a"), {("NO_REPLY", "hook")}),
+        ("last_step", transform("a"), set()),
+        ("respond", {"id": "a", "type": "reply"}, set()),
+        ("respond", {"id": "a", "type": "subflow", "config": {"flow": "other"}}, set()),
+        ("respond", each("a", [transform("b")]), set()),
+    ],
+)
+def test_a_webhook_whose_callers_wait_for_a_reply_that_no_step_gives_is_warned_of(
+    mode: str, last: Part, warnings: set[tuple[str, str]]
+) -> None:
+    hook = {"id": "hook", "type": "trigger_webhook", "config": {"path": "/a", "mode": mode}}
+    assert warned({"name": "n", "steps": [hook, last], "edges": [edge("hook", "a")]}) == warnings

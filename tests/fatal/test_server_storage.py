@@ -35,6 +35,7 @@ async def acknowledged_until(disk: SmallDisk, status: int) -> list[str]:
 
 async def test_a_full_disk_is_told_and_forgotten_once_it_has_room(tmp_path: Path) -> None:
     async with small_disk(tmp_path, SECONDS) as disk:
+        await disk.call("GET", "/v1/runs")
         runs = [(await disk.deliver(f"early-{number}")).json["run_id"] for number in range(5)]
         disk.fill()
         runs += await acknowledged_until(disk, 507)
