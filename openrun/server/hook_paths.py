@@ -1,9 +1,9 @@
 """Webhooks as paths of the API's document: one for each path that is mounted in a namespace."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from openrun.server.hooks import PREFIX
 from openrun.server.refusals import references
@@ -73,7 +73,7 @@ def _operation(endpoint: Endpoint, method: str, path: str) -> Schema:
     }
     if method not in _BODILESS:
         made["requestBody"] = _body(endpoint)
-    made["responses"] = {**_ANSWERS[config.mode](), **references(_refusals(endpoint))}
+    made["responses"] = {**_answers(config.mode), **references(_refusals(endpoint))}
     made["security"] = [{}]
     return made
 
@@ -131,34 +131,26 @@ def _add_schema(endpoint: Endpoint, schemas: dict[str, Schema]) -> None:
 # -- what comes back ------------------------------------------------------------------------------
 
 
-def _response(about: str, schema: Schema, kind: str = "application/json") -> Schema:
-    return {"description": about, "headers": _RUN_HEADERS, "content": {kind: {"schema": schema}}}
-
-
-def _accepted() -> dict[str, Schema]:
-    return {"202": _response("The run is on disk, and will be run.", {"$ref": f"{PLACE}Accepted"})}
-
-
-def _last_step() -> dict[str, Schema]:
-    return {"200": _response("The output of the run.", {}), **_accepted()}
-
-
-def _respond() -> dict[str, Schema]:
-    said = {"description": "What the flow's reply step says, with its status, headers and body."}
-    return {"default": said, **_last_step()}
-
-
-def _stream() -> dict[str, Schema]:
-    about = "Server-sent events: `accepted`, `progress`, `reply`, `end`."
+def _answers(mode: str) -> dict[str, Schema]:
+    """A caller that asks to wait by `Prefer` gets what the run comes to, whatever the mode."""
+    output: dict[str, Schema] = {"application/json": {"schema": {"description": "The output of the run."}}}
+    stream: dict[str, Schema] = {_STREAM: {"schema": {"description": "accepted, progress, reply, end."}}}
+    ended = {**stream, **output} if mode == "stream" else output
+    accepted = {"application/json": {"schema": {"$ref": f"{PLACE}Accepted"}}}
+    said = {
+        "description": "What the flow's reply step says, for a caller that waits: status, headers and body."
+    }
     return {
-        "200": _response(about, {"description": "Server-sent events."}, "text/event-stream"),
-        **_accepted(),
+        "200": {"description": _ABOUT[mode], "headers": _RUN_HEADERS, "content": ended},
+        "202": {"description": "The run is on disk.", "headers": _RUN_HEADERS, "content": accepted},
+        "default": said,
     }
 
 
-_ANSWERS: Mapping[str, Callable[[], dict[str, Any]]] = {
-    "accepted": _accepted,
-    "last_step": _last_step,
-    "respond": _respond,
-    "stream": _stream,
+_STREAM: Final = "text/event-stream"
+_ABOUT: Mapping[str, str] = {
+    "accepted": "The run has ended, and `Prefer: wait` asked for that.",
+    "last_step": "The run has ended.",
+    "respond": "The run has ended, and no reply step has said anything.",
+    "stream": "What the run tells, as it tells it.",
 }

@@ -20,6 +20,7 @@ from openrun.server.route import House
 from openrun.server.translation import problem_of
 from openrun.space import DurableRun, Space
 from openrun.steps.spelling import seconds_in
+from openrun.steps.triggers.signature import BasicSecret
 from openrun.triggers.base import Arrival, RunRequest
 from openrun.triggers.refusals import BadSignature, InvalidInput, MissingSecret, Refusal
 from openrun.triggers.routes import Endpoint, Found, NoMethod, NoPath
@@ -58,7 +59,7 @@ class Hooks:
         try:
             response = await self._take(found, request, query)
         except Refusal as refused:
-            told = _told(refused, trigger)
+            told = _told(refused, endpoint)
             self._house.metrics.webhook(trigger, told.slug)
             raise told from None
         except Problem as problem:
@@ -186,10 +187,14 @@ def _allowed(given: Json) -> dict[str, str]:
     }
 
 
-def _told(refused: Refusal, trigger: str) -> Problem:
+def _told(refused: Refusal, endpoint: Endpoint) -> Problem:
+    trigger = f"{endpoint.flow_id}/{endpoint.step_id}"
     if isinstance(refused, BadSignature):
         _log.info("webhook %s refused a request: %s", trigger, refused.reason)
     if isinstance(refused, MissingSecret):
         _log.error("webhook %s cannot check its callers: %s", trigger, refused.reason)
     errors = refused.faults if isinstance(refused, InvalidInput) else ()
-    return Problem(refused.status, str(refused), errors=errors)
+    # Some clients ask for a password only when they are told to.
+    asks = isinstance(refused, BadSignature) and isinstance(endpoint.config.proof(), BasicSecret)
+    headers = {"WWW-Authenticate": 'Basic realm="webhook"'} if asks else {}
+    return Problem(refused.status, str(refused), errors=errors, headers=headers)
