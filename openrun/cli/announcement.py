@@ -43,13 +43,13 @@ class Announcement:
             self._out.print(Text("\nfirst admin key (KEY below), shown this once:", "bold yellow"))
             self._out.print(Text(f"\n  {key}\n"))
         self.show_webhooks(self._server.mounting.routes.endpoints)
+        if not self._plan.config.is_loopback:
+            for each in weak:
+                self._out.print(Text.assemble(("warning: ", "bold yellow"), clean(each, 400)), soft_wrap=True)
         self._say("API", f"curl -H 'Authorization: Bearer '\"$KEY\" {url}/v1/runs")
         self._say("docs", f"{url}/docs and {url}/openapi.json")
         self._say("runs", " ".join(["openrun ps", *store_arguments(options.store)]))
         self._say("stop", "Ctrl-C")
-        if not self._plan.config.is_loopback:
-            for each in weak:
-                self._out.print(Text.assemble(("warning: ", "bold yellow"), clean(each, 400)), soft_wrap=True)
         self.flush()
 
     def show_webhooks(self, endpoints: Iterable[Endpoint]) -> None:

@@ -34,7 +34,7 @@ class Caller:
         self._at_once = at_once
         self._program: Program | None = None
         self._reply: tuple[Json] | None = None
-        self._said: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+        self._said: asyncio.Future[Said | None] = asyncio.get_running_loop().create_future()
 
     def hear(self, shown: Shown) -> None:
         match shown:
@@ -48,6 +48,11 @@ class Caller:
                 self._say(shown_status=status, output=output)
             case _:
                 pass
+
+    def give_up(self) -> None:
+        """Keep the caller no longer: there is nothing to say for now."""
+        if not self._said.done():
+            self._said.set_result(None)
 
     async def said(self, space: Space, run_id: str, seconds: float, *, known: bool) -> Said | None:
         """What the run says within this time, or None; `known` for one that was started before."""

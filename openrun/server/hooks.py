@@ -49,6 +49,13 @@ class Hooks:
     def __init__(self, house: House, mounting: Mounting) -> None:
         self._house = house
         self._mounting = mounting
+        self._callers: set[Caller] = set()
+        """Those who are kept on the line."""
+
+    def give_up(self) -> None:
+        """Keep nobody on the line any longer: all get the ids of their runs."""
+        for caller in self._callers:
+            caller.give_up()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Raises `Problem` for a request that starts no run."""
@@ -116,13 +123,22 @@ class Hooks:
         run = await self._begun(space, asked, caller if seconds else None)
         if mode == "stream" and not preferred:
             return await stream_hook(request, self._house, space, run)
-        said = await caller.said(space, run.run_id, seconds, known=run.replayed) if seconds else None
+        said = await self._said(caller, space, run, seconds) if seconds else None
         response = _accepted(run) if said is None else _said(said, run)
         if preferred:
             response.headers["Preference-Applied"] = "wait" if seconds else "respond-async"
         if run.replayed:
             response.headers[REPLAYED] = "true"
         return response
+
+    async def _said(self, caller: Caller, space: Space, run: DurableRun, seconds: float) -> Said | None:
+        if self._house.stopped.is_set():
+            return None
+        self._callers.add(caller)
+        try:
+            return await caller.said(space, run.run_id, seconds, known=run.replayed)
+        finally:
+            self._callers.discard(caller)
 
     async def _begun(self, space: Space, asked: RunRequest, caller: Caller | None) -> DurableRun:
         try:

@@ -112,10 +112,6 @@ class Me(BaseModel):
 
 async def who_am_i(call: Call) -> Answer:
     who = call.principal
-    if not who.is_known:
-        raise Problem(
-            401, "nobody: this call has no key", headers={"WWW-Authenticate": 'Bearer realm="openrun"'}
-        )
     return Answer(
         body=Me(
             key_id=who.key_id,
@@ -241,7 +237,6 @@ ROUTES = (
         scope=None,
         handler=who_am_i,
         answer=Me,
-        problems=(401,),
     ),
     Route(
         method="GET",

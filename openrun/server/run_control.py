@@ -56,8 +56,8 @@ class SignalBody(BaseModel, extra="forbid"):
     )
     key: str | None = Field(
         default=None,
-        min_length=1,
         max_length=_NAME,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
         title="Key",
         description="The same key with the same content is no second signal; the `Idempotency-Key` when left out.",
         examples=["payment-7"],

@@ -28,16 +28,18 @@ from openrun.server.run_views import (
     wait_view,
 )
 from openrun.server.windows import windowed
+from openrun.steps.base import ID_PATTERN
 from openrun.store.rows import EffectFilter, RunFilter, RunRow, WaitFilter
 
 LONGEST_WAIT = 30.0
 _MOST_WAITS = 100
+_RUN_ID = r"^[0-9A-Za-z_-]{1,64}$"
 
 
 class StartBody(BaseModel, extra="forbid"):
     """Which flow is to run, and with what."""
 
-    flow: str = Field(min_length=1, max_length=64, title="Flow", description="Its id.", examples=["orders"])
+    flow: str = Field(pattern=ID_PATTERN, title="Flow", description="Its id.", examples=["orders"])
     trigger: str | None = Field(
         default=None,
         max_length=64,
@@ -90,11 +92,15 @@ class RunsQuery(PageQuery):
         default=(), title="Status", description="Only runs of this status; repeatable.", examples=[["failed"]]
     )
     flow: str | None = Field(
-        default=None, max_length=64, title="Flow", description="Only runs of this flow.", examples=["orders"]
+        default=None,
+        pattern=ID_PATTERN,
+        title="Flow",
+        description="Only runs of this flow.",
+        examples=["orders"],
     )
     parent: str | None = Field(
         default=None,
-        max_length=64,
+        pattern=_RUN_ID,
         title="Parent",
         description="Only runs that this run started.",
         examples=[RUN],

@@ -91,8 +91,11 @@ class Server:
     async def stop(self) -> None:
         """Accept nothing more, end what lasts, and let requests under way come to their answer within the grace."""
         self.stopped.set()
+        # Whoever waits for a run gets its id while there is time to send it.
+        giving_up = asyncio.get_running_loop().call_later(self.config.grace / 2, self._hooks.give_up)
         if self._listening is not None:
             await self._listening.stop(self.config.grace)
+        giving_up.cancel()
         await self.mounting.stop()
 
     # -- what calls ask for -----------------------------------------------------------------------

@@ -243,11 +243,11 @@ def test_steps_of_python_files_stand_in_documents_and_in_flows(folder: Path) -> 
         "from _words import GREETING\n"
         "from openrun import step\n"
         "@step\n"
-        "async def greet(name: str) -> str:\n"
-        "    return f'{GREETING} {name}'\n"
+        "async def greet(who: str) -> str:\n"
+        "    return f'{GREETING} {who}'\n"
     )
     document = hook()
-    document["steps"][1] = {"id": "say", "type": "greet", "config": {"name": "<<path.name>>"}}
+    document["steps"][1] = {"id": "say", "type": "greet", "config": {"who": "<<path.name>>"}}
     document["steps"][0]["config"]["mode"] = "last_step"
     write(place / "hello.json", document)
     with served("flows") as server:

@@ -109,9 +109,10 @@ def pure(*, delay: float = 0.0) -> list[dict[str, Json]]:
 
 
 async def _by_hand(store: str, port: int) -> None:
-    async with an_app(Orders(store=store, receiver="127.0.0.1:1"), work=True) as app:
+    orders = Orders(store=store, receiver="127.0.0.1:1", grace=0.5)
+    async with an_app(orders, work=True) as app:
         await app.add_flow(hooked("work", *pure()))
-        async with _until_asked(app, ServerOrders(port=port)) as server:
+        async with _until_asked(app, ServerOrders(port=port, grace=0.5)) as server:
             _, key = await server.keyring.create("admin", Role.ADMIN, ALL_NAMESPACES)
             host, taken = server.address
             sys.stdout.write(f"{host} {taken} {key}\n")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from openrun.core.types import RunStatus
+from openrun.store.base import StoreUnavailable
 from openrun.store.rows import DeliveryFilter, DeliveryRow
 
 from .courier import Address
@@ -29,7 +30,10 @@ async def all_ended(fleet: Fleet) -> int:
     """Wait until all runs there are have succeeded; how many they are."""
 
     async def there() -> int | None:
-        counts = await fleet.app.store.counts()
+        try:
+            counts = await fleet.app.store.counts()
+        except StoreUnavailable:
+            return None
         # Zero would be no answer.
         return sum(counts.values()) + 1 if set(counts) <= {RunStatus.SUCCEEDED} else None
 

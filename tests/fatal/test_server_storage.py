@@ -66,14 +66,12 @@ async def test_a_full_disk_is_told_and_forgotten_once_it_has_room(tmp_path: Path
         await until(lambda: is_ready(disk))
         for run_id in runs:
             await until(lambda run_id=run_id: ended(disk, run_id))  # type: ignore[misc]
-        assert await disk.stop() == 0
-
-
-async def test_a_server_whose_disk_is_full_stops_when_it_is_asked_to(tmp_path: Path) -> None:
-    async with small_disk(tmp_path, SECONDS) as disk:
         disk.fill()
-        await acknowledged_until(507, disk.deliver)
+        asking = asyncio.ensure_future(disk.deliver("last"))
+        await until(lambda: is_not_ready(disk))
         assert await disk.stop() == 0
+        await asyncio.wait([asking])
+        assert isinstance(asking.exception(), aiohttp.ClientError) or not asking.result().status == 202
 
 
 async def ended(disk: SmallDisk, run_id: str) -> bool:
@@ -84,6 +82,10 @@ async def ended(disk: SmallDisk, run_id: str) -> bool:
 
 async def is_ready(disk: SmallDisk) -> bool:
     return (await disk.call("GET", "/readyz")).status == 200
+
+
+async def is_not_ready(disk: SmallDisk) -> bool:
+    return not await is_ready(disk)
 
 
 async def test_a_database_that_is_away_for_a_while_is_told_and_costs_nothing(

@@ -84,3 +84,18 @@ async def test_a_server_that_stops_answers_who_is_waiting() -> None:
         assert (await waiting).status == 201
         with pytest.raises(aiohttp.ClientConnectionError):
             await it.hook("/slow")
+
+
+async def test_who_waits_for_too_long_when_the_server_stops_gets_the_id_of_the_run() -> None:
+    flow = hook_flow(path="/slow", mode="last_step", wait_seconds=60)
+    flow["steps"].insert(1, {"id": "rest", "type": "delay", "config": {"seconds": 3_600}})
+    flow["edges"] = [{"source": "hook", "target": "rest"}, {"source": "rest", "target": "say"}]
+    config = ServerConfig(port=0, grace=1.0)
+    async with site(flows=[flow], config=config) as it:
+        waiting = asyncio.create_task(it.hook("/slow"))
+        while not it.app.worker or not it.app.worker.held:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await it.server.stop()
+        got = await waiting
+        assert got.status == 202
+        assert (await it.app.row(got.json["run_id"])).ended_at is None
