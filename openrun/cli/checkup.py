@@ -1,15 +1,52 @@
 """What `openrun doctor` found, for people."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 from rich.text import Text
 
 from openrun.cli.screen import Screen
 from openrun.cli.text import clean, compact, count, took
 from openrun.house.doctor import Examination
+from openrun.house.owners import Owners
 from openrun.house.rebuild import Difference, Rebuilt
 
 _MOST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkup:
+    """All that was looked at; None is what was not asked for."""
+
+    examination: Examination
+    weaknesses: tuple[str, ...] | None
+    rebuilt: Rebuilt | None
+
+    @property
+    def is_sound(self) -> bool:
+        """Nothing needs somebody."""
+        is_whole = self.rebuilt is None or self.rebuilt.is_sound
+        return is_whole and not self.examination.problems and not self.weaknesses
+
+    def document(self) -> dict[str, Any]:
+        """As plain data."""
+        document: dict[str, Any] = msgspec.to_builtins(self.examination)
+        if self.weaknesses is not None:
+            document["weaknesses"] = list(self.weaknesses)
+        if self.rebuilt is not None:
+            document["rebuilt"] = msgspec.to_builtins(self.rebuilt)
+        return document
+
+    def show(self, out: Screen) -> None:
+        """For people."""
+        show_examination(out, self.examination)
+        if self.weaknesses is not None:
+            show_weaknesses(out, self.weaknesses)
+        if self.rebuilt is not None:
+            show_rebuilt(out, self.rebuilt)
 
 
 def show_examination(out: Screen, found: Examination) -> None:
@@ -22,6 +59,7 @@ def show_examination(out: Screen, found: Examination) -> None:
         left = timedelta(milliseconds=abs(worker.lease_ms))
         lease = f"lease for {took(left)}" if worker.lease_ms > 0 else f"lease expired {took(left)} ago"
         out.print(Text(f"  {clean(worker.worker)}  {count(worker.runs, 'run')}, {lease}", "dim"))
+    _row(out, "owners", _owners(found.owners))
     _row(out, "dead letters", _many(len(found.dead_letters)))
     _row(out, "rest for long", _many(len(found.resting)))
     for each in found.resting[:_MOST]:
@@ -57,6 +95,22 @@ def difference_text(each: Difference, *, is_fixed: bool = False) -> Text:
         clean(each.place),
         f"  stored {compact(each.stored, 400)}, derived {compact(each.derived, 400)}",
     )
+
+
+def show_weaknesses(out: Screen, weak: Sequence[str]) -> None:
+    """What strangers could use."""
+    for each in weak:
+        out.print(Text.assemble(("✗ ", "red"), clean(each, 400)))
+    if not weak:
+        out.print(Text("✓ nothing that strangers could use", "green"))
+
+
+def _owners(found: Owners) -> str:
+    """Who looks after the runs that have not ended."""
+    told = [f"{number:,} {owner}" for owner, number in found.counts.items()]
+    if found.nobody:
+        told.append(f"{len(found.nobody):,} nobody's")
+    return ", ".join(told) or "no run needs one"
 
 
 def _row(out: Screen, name: str, words: str) -> None:

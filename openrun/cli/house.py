@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from openrun.app import App
-from openrun.cli.checkup import show_examination, show_rebuilt
+from openrun.cli.checkup import Checkup
 from openrun.cli.options import ModuleNames
 from openrun.cli.refusal import ExitCode, Refusal
 from openrun.cli.screen import Screen, error_screen, screen
@@ -21,9 +21,10 @@ from openrun.cli.text import clean, count, safe_json
 from openrun.core.durations import parse_duration
 from openrun.house.archive import Archive
 from openrun.house.copy import back_up
-from openrun.house.doctor import Examination, examine
-from openrun.house.rebuild import Rebuilder, Rebuilt
+from openrun.house.doctor import examine
+from openrun.house.rebuild import Rebuilder
 from openrun.house.retention import Retention, Swept
+from openrun.house.strict import hooks_of, weaknesses
 from openrun.house.verify import Fault, Verified
 from openrun.house.verify import verify as verified
 
@@ -49,6 +50,9 @@ class DoctorOptions(StoreOptions):
         bool, typer.Option("--rebuild", help="Fold every journal again and compare what the store derived.")
     ] = False
     fix: Annotated[bool, typer.Option("--fix", help="With --rebuild: write what should be there.")] = False
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Look for what strangers could use once a server is reachable.")
+    ] = False
     modules: ModuleNames = None
 
 
@@ -91,26 +95,32 @@ def verify(options: VerifyOptions) -> None:
 
 
 def doctor(options: DoctorOptions) -> None:
-    """Look for what is wrong with a store: orphans, held runs, runs that nobody claims. Exits with 1 if something is."""
+    """Look for what is wrong with a store: orphans, held runs, runs that nobody claims. Exits with 1 if something is.
+
+    --strict tells what else has to be otherwise before a server of this store is put on the internet.
+    """
     if options.fix and not options.rebuild:
         raise Refusal("--fix goes with --rebuild")
 
-    async def look(app: App) -> tuple[Examination, Rebuilt | None]:
-        found = await examine(app.store)
-        if not options.rebuild:
-            return found, None
-        return found, await Rebuilder(app.store, app.library, fix=options.fix).all()
-
-    found, rebuilt = in_store(options.store, look, modules=options.modules or ())
+    found = in_store(options.store, lambda app: _looked(app, options), modules=options.modules or ())
     if options.as_json:
-        document = msgspec.to_builtins(found)
-        _write(document if rebuilt is None else {**document, "rebuilt": msgspec.to_builtins(rebuilt)})
+        _write(found.document())
     else:
-        show_examination(screen(), found)
-        if rebuilt is not None:
-            show_rebuilt(screen(), rebuilt)
-    if found.problems or not (rebuilt is None or rebuilt.is_sound):
+        found.show(screen())
+    if not found.is_sound:
         raise typer.Exit(ExitCode.FAILED)
+
+
+async def _looked(app: App, options: DoctorOptions) -> Checkup:
+    store = app.store
+    examination = await examine(store)
+    weak = rebuilt = None
+    if options.strict:
+        hooks = await hooks_of(store, app.library)
+        weak = weaknesses(store, hooks, await store.keys(), await store.now())
+    if options.rebuild:
+        rebuilt = await Rebuilder(store, app.library, fix=options.fix).all()
+    return Checkup(examination=examination, weaknesses=weak, rebuilt=rebuilt)
 
 
 def gc(options: GcOptions) -> None:

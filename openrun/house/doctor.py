@@ -3,6 +3,7 @@
 import msgspec
 
 from openrun.core.types import RunStatus
+from openrun.house.owners import Owners, Owning
 from openrun.house.roll import UNENDED, every_run
 from openrun.store.base import Store
 from openrun.store.memory import MemoryStore
@@ -47,6 +48,8 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerRow, ...]
     holds: tuple[Held, ...]
     orphans: tuple[str, ...]
+    owners: Owners
+    """Of every run that has not ended; `orphans` are among its `nobody`."""
     dead_letters: tuple[DeadLetter, ...]
     overdue: Overdue | None
     resting: tuple[Resting, ...]
@@ -62,7 +65,9 @@ async def examine(store: Store) -> Examination:
     held = await store.runs(RunFilter(held=True, limit=_MOST))
     holds = tuple(Held(run_id=row.run_id, hold=row.hold or "") for row in held)
     orphans = tuple(await store.orphans(_MOST))
-    overdue, resting = await _unended(store, now)
+    owning = Owning()
+    overdue, resting = await _unended(store, now, owning)
+    owners = await owning.owners(store)
     return Examination(
         store=kind,
         schema=schema,
@@ -70,11 +75,17 @@ async def examine(store: Store) -> Examination:
         workers=tuple(workers),
         holds=holds,
         orphans=orphans,
+        owners=owners,
         dead_letters=tuple(await store.dead_letters(_MOST)),
         overdue=overdue,
         resting=resting,
         problems=(
             *(f"run {run_id} is an orphan: nobody will ever look after it" for run_id in orphans),
+            *(
+                f"run {run_id} waits for nothing: no timer, no open wait, no child run"
+                for run_id in owners.nobody[:_MOST]
+                if run_id not in orphans
+            ),
             *(f"run {each.run_id} is held: {each.hold}" for each in holds),
             *_of_work(workers, overdue),
         ),
@@ -108,11 +119,12 @@ def _of_work(workers: list[WorkerRow], overdue: Overdue | None) -> list[str]:
     return found
 
 
-async def _unended(store: Store, now: int) -> tuple[Overdue | None, tuple[Resting, ...]]:
+async def _unended(store: Store, now: int, owning: Owning) -> tuple[Overdue | None, tuple[Resting, ...]]:
     longest, oldest = now - _OVERDUE_MS, ""
     resting: list[Resting] = []
     async for page in every_run(store, RunFilter(status=UNENDED)):
         for row in page:
+            owning.see(row)
             # Runs come newest first: of those that are due as long, the oldest stays.
             if row.worker is None and row.due_at is not None and row.due_at <= longest:
                 longest, oldest = row.due_at, row.run_id

@@ -378,7 +378,9 @@ class Worker:
     async def _all_left(self) -> None:
         tasks = [run.task for run in self.held.values()]
         if tasks:
-            await asyncio.wait(tasks, timeout=self._options.grace + self._options.lease)
+            # A store that takes nothing takes no run back either: whoever claims it finds it when the lease ends.
+            stuck = self.journal.trouble is not None
+            await asyncio.wait(tasks, timeout=1.0 if stuck else self._options.grace + self._options.lease)
 
 
 def _by_run(messages: Sequence[InboxRow]) -> Mapping[str, Sequence[InboxRow]]:

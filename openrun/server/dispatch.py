@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-import msgspec
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic_core import to_json
 
-from openrun.core.errors import JsonError
+from openrun.core.errors import InvalidFlow, JsonError
 from openrun.core.strict_json import decode, pointer_token
 from openrun.definition.reader import load_document
 from openrun.net import trace_context
@@ -25,6 +24,7 @@ from openrun.server.bodies import read_body
 from openrun.server.problem import PROBLEM_TYPE, Problem
 from openrun.server.repetition import Repetition, idempotency_key
 from openrun.server.route import PROBES, PUBLIC, Answer, Call, House, Route, Table
+from openrun.server.translation import faults
 from openrun.store.rows import DEFAULT_NAMESPACE
 
 NAMESPACE_HEADER = "OpenRun-Namespace"
@@ -52,7 +52,7 @@ class Dispatcher:
             raise await self._unknown(request, found)
         route, named = found
         _check_origin(self._house, request, route)
-        principal = await self._principal(request, route)
+        principal = await self._principal(request, request_id, route)
         return route.path, await self._call(route, request, request_id, principal, named)
 
     async def _unknown(self, request: web.BaseRequest, allowed: frozenset[str]) -> Problem:
@@ -66,11 +66,13 @@ class Dispatcher:
 
     # -- who asks ---------------------------------------------------------------------------------
 
-    async def _principal(self, request: web.BaseRequest, route: Route) -> Principal:
+    async def _principal(self, request: web.BaseRequest, request_id: str, route: Route) -> Principal:
         principal = ANYBODY if route.path in PROBES else await self._known(request)
         if not principal.is_known and route.path not in PUBLIC:
             raise _unauthenticated()
         if route.scope is not None and route.scope not in principal.scopes:
+            if route.mutates:
+                await self._auditing.refused(request, request_id, route, principal)
             raise Problem(403, f"this needs the scope {route.scope.value!r}, which your key does not have")
         return principal
 
@@ -149,6 +151,11 @@ class Dispatcher:
                 value = decode(raw)
         except JsonError as error:
             raise Problem(400, f"the body is no JSON: {error}") from None
+        except InvalidFlow as invalid:
+            malformed = any(each.code == "INVALID_JSON" for each in invalid.errors)
+            raise Problem(
+                400 if malformed else 422, "the document cannot be read", errors=faults(invalid.errors)
+            ) from None
         try:
             return route.body.model_validate(value)
         except ValidationError as invalid:
@@ -168,7 +175,7 @@ def render(answer: Answer | web.StreamResponse) -> web.StreamResponse:
     headers = {"Cache-Control": "no-store", **answer.headers}
     if answer.body is None:
         return web.Response(status=answer.status, headers=headers)
-    text = msgspec.json.encode(to_jsonable_python(answer.body, by_alias=True))
+    text = to_json(answer.body, by_alias=True)
     response = web.Response(status=answer.status, body=text, headers=headers)
     if "Content-Type" not in answer.headers:
         response.content_type = "application/json"
@@ -179,7 +186,7 @@ def refusal(problem: Problem, request_id: str) -> web.Response:
     """A problem as a response."""
     return web.Response(
         status=problem.status,
-        body=msgspec.json.encode(to_jsonable_python(problem.document(request_id))),
+        body=to_json(problem.document(request_id)),
         headers={"Cache-Control": "no-store", **problem.headers, "Content-Type": PROBLEM_TYPE},
     )
 

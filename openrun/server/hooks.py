@@ -31,7 +31,7 @@ _log = logging.getLogger("openrun.server")
 PREFIX = "/hooks"
 
 _LONGEST_WAIT = 60.0
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 """How long a caller waits for a store that does not answer, in seconds."""
 _OURS = frozenset(
     {"connection", "content-length", "content-security-policy", "date", "keep-alive", "server", "set-cookie"}

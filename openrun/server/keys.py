@@ -237,6 +237,7 @@ ROUTES = (
         scope=None,
         handler=who_am_i,
         answer=Me,
+        problems=(401,),
     ),
     Route(
         method="GET",

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 from aiohttp import web
@@ -38,6 +39,7 @@ _HEADERS = {
 _RETRY = b"retry: 2000\n\n"
 _HEARTBEAT = b": hb\n\n"
 _PIECE = 64 * 1024
+_FEW = 8
 _FAREWELL = 5.0
 """How long a reader that did not read has, to read that it is to come back, in seconds."""
 _SEQ = re.compile(r"[0-9]{1,15}")
@@ -184,7 +186,7 @@ class _Stream:
         await self._write(_RETRY)
         async with contextlib.aclosing(self._pages()) as pages:
             async for page in pages:
-                for piece, last in _pieces(self._frames(page)):
+                for piece, last in self._pieces(page):
                     # Whoever is let go of has what was handed over, and no event in part.
                     self._last = last or self._last
                     await self._write(piece)
@@ -192,16 +194,38 @@ class _Stream:
     def _pages(self) -> AsyncGenerator[Page, None]:
         return self._call.space.follow(self._run_id, self._reached)
 
-    def _frames(self, page: Page) -> "Iterator[tuple[bytes, int]]":
-        """Each event with its seq; 0 for what has none."""
-        for each in _in_order(page) if page.progress else page.events:
-            if isinstance(each, ProgressRow):
-                yield _progress_frame(each), 0
-                continue
-            yield _event_frame(each), each.seq
-            if self._skips is not None:
-                for skipped in self._skips.after(each):
-                    yield b"event: StepSkipped\ndata: " + skipped + b"\n\n", 0
+    def _pieces(self, page: Page) -> Iterable[tuple[bytes, int]]:
+        if self._skips is None and _is_small(page):
+            return _printed(tuple(page.events), tuple(page.progress))
+        return _pieces(_frames(page.events, page.progress, self._skips))
+
+
+def _is_small(page: Page) -> bool:
+    if len(page.events) + len(page.progress) > _FEW:
+        return False
+    size = sum(len(each.body) for each in page.events) + sum(len(each.data) for each in page.progress)
+    return size <= _PIECE
+
+
+def _frames(
+    events: Sequence[EventRow], progress: Sequence[ProgressRow], skips: Skips | None = None
+) -> Iterator[tuple[bytes, int]]:
+    """Each event with its seq; 0 for what has none."""
+    for each in _in_order(events, progress) if progress else events:
+        if isinstance(each, ProgressRow):
+            yield _progress_frame(each), 0
+            continue
+        yield _event_frame(each), each.seq
+        for skipped in () if skips is None else skips.after(each):
+            yield b"event: StepSkipped\ndata: " + skipped + b"\n\n", 0
+
+
+@lru_cache(maxsize=32)
+def _printed(
+    events: tuple[EventRow, ...], progress: tuple[ProgressRow, ...]
+) -> tuple[tuple[bytes, int], ...]:
+    """What has just happened is written to all that read the run at once."""
+    return tuple(_pieces(_frames(events, progress)))
 
 
 def _pieces(frames: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
@@ -238,10 +262,12 @@ def _progress_frame(row: ProgressRow) -> bytes:
     return b"event: StepProgress\ndata: " + msgspec.json.encode(told) + b"\n\n"
 
 
-def _in_order(page: Page) -> Iterator[EventRow | ProgressRow]:
+def _in_order(
+    events: Sequence[EventRow], progress: Sequence[ProgressRow]
+) -> Iterator[EventRow | ProgressRow]:
     """Events and progress as they came: what a step reports is after its start, and before whatever follows of it."""
-    waiting = list(reversed(page.progress))
-    for event in page.events:
+    waiting = list(reversed(progress))
+    for event in events:
         head = _heads.decode(event.body)
         now = in_ms(head.timestamp)
         while waiting and _is_before(waiting[-1], head, now):

@@ -6,6 +6,7 @@ it prints its address and the key of an admin.
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -29,6 +30,17 @@ from openrun.telemetry.metrics import Metrics
 
 from .process import DIED, Orders, an_app, catalog
 
+MOST_FILES = 8_192
+
+
+def open_files(count: int) -> int:
+    """Let this process open so many files, if it may; how many it can."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOrders:
@@ -49,6 +61,7 @@ def serve(orders: Orders, ear: Connection, its: ServerOrders) -> None:
 
 
 async def _serve(orders: Orders, ear: Connection, its: ServerOrders) -> None:
+    open_files(MOST_FILES)
     app = an_app(orders, work=its.work)
     if its.dies is not None:
         _die(app.store, its.dies)

@@ -5,6 +5,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ import pytest_asyncio
 from openrun import Flow, StepContext
 from openrun.app import App, DurableRun
 from openrun.core.types import RunStatus
+from openrun.runtime.worker import WorkerOptions
 from openrun.server.config import ServerConfig
 from openrun.steps.execution.conditional import StepConditional, StepConditionalConfig
 from openrun.steps.function import step
@@ -105,13 +107,9 @@ async def ended(place: Site, flow: Flow, permits: int = 100) -> DurableRun:
     return run
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_a_client_that_is_cut_off_twenty_times_misses_nothing_and_hears_nothing_twice(
-    place: Site, seed: int
-) -> None:
-    chance = random.Random(seed)  # noqa: S311
-    run = await place.app.start(ticking(60, "ü" * 40))
-    source = EventSource(place, path_of(run), cuts=(chance.randrange(1, 1_000) for _ in range(20)))
+async def heard_in_pieces(place: Site, run: DurableRun, chance: random.Random) -> EventSource:
+    """A client that is cut off twenty times while the run goes on; it hears what the store has, once and in order."""
+    source = EventSource(place, path_of(run), cuts=(chance.randrange(1, 600) for _ in range(20)))
     seen: list[ServerEvent] = []
     async with asyncio.timeout(PATIENCE):
         async for event in source.events():
@@ -119,13 +117,35 @@ async def test_a_client_that_is_cut_off_twenty_times_misses_nothing_and_hears_no
             if event.type == "StepStarted":
                 # The run goes on as far as it is heard, so that every cut is in the middle of it.
                 GATE.permits.release()
-    # The last two are the one that heard the end, and the one that was told that nothing more will come.
-    assert source.connections == 22
     kept = await place.app.store.events(run.run_id)
     assert [(int(event.id), event.data) for event in seen if event.id] == [
         (row.seq, row.body) for row in kept
     ]
     assert [event.type for event in seen if event.id] == [json.loads(row.body)["type"] for row in kept]
+    return source
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_client_that_is_cut_off_twenty_times_misses_nothing_and_hears_nothing_twice(
+    place: Site, seed: int
+) -> None:
+    run = await place.app.start(ticking(60, "ü" * 40))
+    source = await heard_in_pieces(place, run, random.Random(seed))  # noqa: S311
+    # The last two are the one that heard the end, and the one that was told that nothing more will come.
+    assert source.connections == 22
+
+
+async def test_nothing_is_missed_of_a_run_that_another_process_works_on(tmp_path: Path) -> None:
+    GATE.permits = asyncio.Semaphore(0)
+    path = str(tmp_path / "runs.db")
+    async with (
+        App(path) as worker,
+        site(path, work=False, options=WorkerOptions(poll=0.02), config=ServerConfig(port=0)) as place,
+    ):
+        worker.catalog.add("tick", tick)
+        run = await worker.start(ticking(25, "ü" * 40))
+        source = await heard_in_pieces(place, run, random.Random(7))  # noqa: S311
+        assert source.connections == 22
 
 
 async def test_a_stream_of_a_run_that_has_ended_tells_all_of_it_and_closes(place: Site) -> None:
