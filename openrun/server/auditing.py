@@ -3,20 +3,22 @@
 import logging
 
 from aiohttp import web
+from msgspec.structs import replace
 
-from openrun.server.access import Principal
+from openrun.server.access import ALL_NAMESPACES, Principal
 from openrun.server.problem import Problem
 from openrun.server.route import Answer, Call, House, Route
 from openrun.server.translation import problem_of
 from openrun.store.base import StoreUnavailable
 from openrun.store.books import AuditRow
 from openrun.store.projection import in_ms
+from openrun.store.rows import DEFAULT_NAMESPACE
 
 _log = logging.getLogger("openrun.audit")
 
 
 class Auditing:
-    """Writes a row for each call that may change something, done or refused by the call itself."""
+    """Writes a row for each call that may change something, done or refused."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -33,26 +35,36 @@ class Auditing:
         await self._write(call, route, status, resource or _resource(call))
         return answer
 
+    async def refused(self, request: web.BaseRequest, request_id: str, route: Route, who: Principal) -> None:
+        """Somebody who is known asked for what is not theirs to ask."""
+        namespace = DEFAULT_NAMESPACE if who.namespace == ALL_NAMESPACES else who.namespace
+        row = self._row(who, namespace, route, request_id)
+        await self._keep(replace(row, status=403, remote=request.remote))
+
     async def _write(self, call: Call, route: Route, status: int, resource: str) -> None:
-        who: Principal = call.principal
-        row = AuditRow(
+        row = self._row(call.principal, call.space.namespace, route, call.request_id)
+        await self._keep(replace(row, status=status, resource=resource, remote=call.request.remote))
+
+    def _row(self, who: Principal, namespace: str, route: Route, request_id: str) -> AuditRow:
+        return AuditRow(
             at=in_ms(self._house.app.clock.now()),
-            namespace=call.space.namespace,
+            namespace=namespace,
             actor=who.name,
             actor_id=who.key_id,
             role=who.role.value,
             action=route.operation,
-            resource=resource,
-            status=status,
-            request_id=call.request_id,
-            remote=call.request.remote,
+            resource="",
+            status=0,
+            request_id=request_id,
         )
+
+    async def _keep(self, row: AuditRow) -> None:
         try:
             await self._house.app.store.add_audit([row])
         except StoreUnavailable:
             # What was done is done; that it cannot be noted is said where somebody looks.
             _log.exception(
-                "the audit log took no row for %s of %s by %s", route.operation, resource, who.name
+                "the audit log took no row for %s of %s by %s", row.action, row.resource, row.actor
             )
 
 

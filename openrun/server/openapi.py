@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from openrun.server.event_shapes import EVENTS_PAGE, event_shapes, with_events
 from openrun.server.hook_paths import ACCEPTED, TAG, hook_paths
 from openrun.server.operations import operation
 from openrun.server.refusals import REQUEST_ID, responses
@@ -119,6 +120,11 @@ def document(routes: Sequence[Route], endpoints: Iterable[Endpoint] = ()) -> dic
     paths: dict[str, Schema] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = operation(route, shapes)
+    schemas: dict[str, Schema] = dict(shapes.components)
+    if EVENTS_PAGE in schemas:
+        schemas = {**event_shapes(), **schemas, EVENTS_PAGE: with_events(schemas[EVENTS_PAGE])}
+    if hooks.paths:
+        schemas["Accepted"] = ACCEPTED
     tags = dict.fromkeys(each.tag for each in routes)
     return {
         "openapi": "3.1.0",
@@ -133,11 +139,7 @@ def document(routes: Sequence[Route], endpoints: Iterable[Endpoint] = ()) -> dic
         "tags": [_tag(name) for name in (*tags, *([TAG] if hooks.paths else []))],
         "paths": {**paths, **hooks.paths},
         "components": {
-            "schemas": {
-                **shapes.components,
-                **({"Accepted": ACCEPTED} if hooks.paths else {}),
-                **hooks.schemas,
-            },
+            "schemas": {**dict(sorted(schemas.items())), **hooks.schemas},
             "responses": responses(),
             "parameters": _PARAMETERS,
             "headers": _HEADERS,

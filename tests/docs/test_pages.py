@@ -2,11 +2,14 @@
 
 Python blocks of a page run in order and share their names. A ```text output block is what the block before
 it printed. JSON blocks with steps are flows without errors. Blocks with `title="name"` are kept as files for the
-commands that follow; those run where these files are. A block that cannot run says `no-run` for all to see.
+commands that follow; those run where these files are. A block with `openrun serve` starts a server, and the ```bash
+blocks after it talk to it (see `shell`). In an output block, `…` stands for whatever differs from run to run. A block
+that cannot run says `no-run` for all to see.
 """
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -19,6 +22,7 @@ import pytest
 from openrun import Flow
 from tests.docs.api import Api
 from tests.docs.blocks import ROOT, SECONDS, Block, anchors_of, blocks_of, links_of, run_python
+from tests.docs.shell import Shell, starts_server
 
 README = ROOT / "README.md"
 PAGES = [
@@ -36,21 +40,33 @@ class Reader:
     def __init__(self) -> None:
         self.names: dict[str, Any] = {"__name__": "page"}
         self.printed: str | None = None
+        self.shell = Shell()
 
     def read(self, block: Block) -> None:
         if block.title is not None:
+            Path(block.title).parent.mkdir(exist_ok=True)
             Path(block.title).write_text(block.text)
         if block.language == "text" and "output" in block.words.split():
             assert self.printed is not None, f"{block}: nothing was printed before it"
-            assert _trimmed(self.printed) == _trimmed(block.text), str(block)
+            check_output(block, self.printed)
         if not block.runs:
             return
         if block.language == "python":
             self.printed = run_python(block, self.names)
         elif block.language == "json":
             check_json(block)
+        elif starts_server(block):
+            self.printed = self.shell.serve(block)
         elif block.language == "bash":
-            self.printed = run_commands(block)
+            self.printed = self.shell.run(block) if self.shell.serving else run_commands(block)
+
+
+def check_output(block: Block, printed: str) -> None:
+    shown, found = _trimmed(block.text), _trimmed(printed)
+    patterns = [re.escape(line).replace("…", ".*") for line in shown]
+    fits = len(shown) == len(found) and all(map(re.fullmatch, patterns, found))
+    # Compared whole, so that pytest shows what differs.
+    assert fits or shown == found, str(block)
 
 
 def _trimmed(text: str) -> list[str]:
@@ -111,8 +127,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(page: Path) -> None:
     reader = Reader()
-    for block in blocks_of(page):
-        reader.read(block)
+    try:
+        for block in blocks_of(page):
+            reader.read(block)
+        reader.shell.stop()
+    finally:
+        reader.shell.close()
 
 
 @pytest.mark.usefixtures("folder")

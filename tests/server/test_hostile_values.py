@@ -183,7 +183,12 @@ HEADERS = (
 )
 
 
-@pytest.mark.parametrize("route", ALL, ids=lambda route: route.operation)
+READING_HEADERS = {route.tag: route for route in ALL} | {
+    route.operation: route for route in ALL if route.headers
+}
+
+
+@pytest.mark.parametrize("route", READING_HEADERS.values(), ids=lambda route: route.operation)
 def test_no_value_in_a_header_is_our_fault(place: Crowded, route: Route) -> None:
     path = paths(place, route)[0]
     texts = [each for each in TEXTS if not set(each) & set(b"\r\n\x00")]
@@ -193,7 +198,7 @@ def test_no_value_in_a_header_is_our_fault(place: Crowded, route: Route) -> None
         head.replace(b"\r\n" + name.encode() + b": ", b"\r\nX-Old: ") + b"\r\n%b: %b" % (name.encode(), text)
         + b"\r\n\r\n" + body
         for name in HEADERS
-        for text in texts[:: 3 if route.mutates else 2]
+        for text in texts[::2]
     ]  # fmt: skip
     found = blamed(data, asked(place, data))
     assert [each for each in found if each[1] >= 500] == []

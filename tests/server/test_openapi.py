@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from openrun.runtime.clock import SystemClock
+from openrun.schemas import event_schema
 from openrun.server import health, reference
 from openrun.server.access import Role
 from openrun.server.api import ROUTES
@@ -123,6 +124,17 @@ def test_a_problem_is_as_the_document_says() -> None:
     }
     told = Problem(422, "no", errors=[("/name", "Field required")], repeats=[1], retryable=True)
     Draft202012Validator(schema).validate(told.document("r1"))
+
+
+def test_events_are_what_the_event_schema_says() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["EventsPage"]["properties"]["items"]["items"] == {"$ref": "#/components/schemas/Event"}
+    whole = event_schema()
+    assert len(schemas["Event"]["oneOf"]) == len(whole["oneOf"])
+    # Both have the statuses of runs and the classes of effects; as they are the same, once is enough.
+    for name, each in whole["$defs"].items():
+        if "enum" in each:
+            assert sorted(schemas[name]["enum"]) == sorted(each["enum"])
 
 
 # -- webhooks -------------------------------------------------------------------------------------

@@ -1,0 +1,118 @@
+"""`openrun serve` on a folder with one flow: from its start to its first answer, and what it takes in memory idle."""
+
+import asyncio
+import json
+import os
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cores import FIRST, memory, process
+from benchmarks.measure import row
+
+ROUNDS = 5
+IDLE_SECONDS = 5.0
+PATIENCE = 60.0
+FLOW = {
+    "id": "hello",
+    "name": "Hello",
+    "steps": [
+        {"id": "hook", "type": "trigger_webhook", "config": {"path": "/hello", "mode": "respond"}},
+        {"id": "say", "type": "reply", "config": {"body": {"hello": "world"}}},
+    ],
+    "edges": [{"source": "hook", "target": "say"}],
+}
+BARE = """
+import sys
+from aiohttp import web
+async def answer(request):
+    return web.json_response({"hello": "world"})
+app = web.Application()
+app.router.add_post("/hooks/hello", answer)
+web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Seconds to the first answer, MiB when idle."""
+
+    seconds: float
+    memory: float
+
+
+async def measure() -> list[str]:
+    """Starts of a fresh store each, in turns with those of a bare aiohttp server."""
+    ours: list[Start] = []
+    bare: list[Start] = []
+    for _ in range(ROUNDS):
+        bare.append(await _start(sys.executable, "-c", BARE, "PORT"))
+        ours.append(await _start(sys.executable, "-m", "openrun", "serve", "flows", "--port", "PORT"))
+    seconds, size = (statistics.median(each) for each in zip(*map(_figures, ours), strict=True))
+    base, its_size = (statistics.median(each) for each in zip(*map(_figures, bare), strict=True))
+    load = os.getloadavg()[0]
+    return [
+        f"bare aiohttp: {base:.2f} s to the first answer, {its_size:.0f} MiB idle; load average {load:.1f}",
+        row(
+            "openrun serve: start to first answer",
+            f"{seconds:.2f} s",
+            "< 1.5 s (aim 0.8 s)",
+            held=seconds < 1.5,
+        ),
+        row(
+            f"openrun serve: memory {IDLE_SECONDS:g} s later, idle",
+            f"{size:.0f} MiB",
+            "< 100 MiB (aim 70 MiB)",
+            held=size < 100,
+        ),
+    ]
+
+
+def _figures(start: Start) -> tuple[float, float]:
+    return start.seconds, start.memory
+
+
+async def _start(*command: str) -> Start:
+    """Start this, with a free port for PORT, where there is a folder `flows`."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="openrun-bench-") as folder:
+        (Path(folder) / "flows").mkdir()
+        (Path(folder) / "flows" / "hello.json").write_text(json.dumps(FLOW))
+        given = [str(port) if each == "PORT" else each for each in command]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        began = time.perf_counter()
+        quiet = asyncio.subprocess.DEVNULL
+        async with (
+            process(FIRST, *given, cwd=folder, env=environment, stdout=quiet, stderr=quiet) as started,
+            asyncio.timeout(PATIENCE),
+        ):
+            while not await _answers(port):
+                await asyncio.sleep(0.005)
+            seconds = time.perf_counter() - began
+            await asyncio.sleep(IDLE_SECONDS)
+            return Start(seconds=seconds, memory=memory(started))
+
+
+async def _answers(port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return False
+    writer.write(
+        b"POST /hooks/hello HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    said = await reader.read()
+    writer.close()
+    return said.startswith(b"HTTP/1.1 2") and said.endswith(b"}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
