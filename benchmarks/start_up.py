@@ -3,15 +3,16 @@
 import asyncio
 import json
 import os
-import socket
+import re
 import statistics
 import sys
 import tempfile
 import time
+from asyncio.subprocess import PIPE
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cores import FIRST, memory, process
+from benchmarks.cores import FIRST, line, memory, process
 from benchmarks.measure import row
 
 ROUNDS = 5
@@ -26,14 +27,17 @@ FLOW = {
     ],
     "edges": [{"source": "hook", "target": "say"}],
 }
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 BARE = """
-import sys
+import socket
 from aiohttp import web
 async def answer(request):
     return web.json_response({"hello": "world"})
 app = web.Application()
 app.router.add_post("/hooks/hello", answer)
-web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
+sock = socket.create_server(("127.0.0.1", 0))
+print(f"http://127.0.0.1:{sock.getsockname()[1]}", flush=True)
+web.run_app(app, sock=sock, print=None, access_log=None)
 """
 
 
@@ -50,8 +54,8 @@ async def measure() -> list[str]:
     ours: list[Start] = []
     bare: list[Start] = []
     for _ in range(ROUNDS):
-        bare.append(await _start(sys.executable, "-c", BARE, "PORT"))
-        ours.append(await _start(sys.executable, "-m", "openrun", "serve", "flows", "--port", "PORT"))
+        bare.append(await _start(sys.executable, "-c", BARE))
+        ours.append(await _start(sys.executable, "-m", "openrun", "serve", "flows", "--port", "0"))
     seconds, size = (statistics.median(each) for each in zip(*map(_figures, ours), strict=True))
     base, its_size = (statistics.median(each) for each in zip(*map(_figures, bare), strict=True))
     load = os.getloadavg()[0]
@@ -77,42 +81,30 @@ def _figures(start: Start) -> tuple[float, float]:
 
 
 async def _start(*command: str) -> Start:
-    """Start this, with a free port for PORT, where there is a folder `flows`."""
-    port = _free_port()
+    """Start this where there is a folder `flows`; it has to print what it listens to."""
     with tempfile.TemporaryDirectory(prefix="openrun-bench-") as folder:
         (Path(folder) / "flows").mkdir()
         (Path(folder) / "flows" / "hello.json").write_text(json.dumps(FLOW))
-        given = [str(port) if each == "PORT" else each for each in command]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
         began = time.perf_counter()
-        quiet = asyncio.subprocess.DEVNULL
         async with (
-            process(FIRST, *given, cwd=folder, env=environment, stdout=quiet, stderr=quiet) as started,
+            process(FIRST, *command, cwd=folder, env=environment, stdout=PIPE) as started,
             asyncio.timeout(PATIENCE),
         ):
-            while not await _answers(port):
-                await asyncio.sleep(0.005)
+            address = _ADDRESS.search(await line(started))
+            assert address is not None, "the first line says no address"
+            await _answer(int(address[1]))
             seconds = time.perf_counter() - began
             await asyncio.sleep(IDLE_SECONDS)
             return Start(seconds=seconds, memory=memory(started))
 
 
-async def _answers(port: int) -> bool:
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionError:
-        return False
+async def _answer(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(
         b"POST /hooks/hello HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     )
     said = await reader.read()
     writer.close()
-    return said.startswith(b"HTTP/1.1 2") and said.endswith(b"}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    assert said.startswith(b"HTTP/1.1 2"), said

@@ -61,9 +61,10 @@ class Library:
                     pending.append(found[ref])
         return list(found.values())
 
-    def every(self) -> list[Flow]:
-        """All of them. Raises `Faulty` for one that is not valid."""
-        return [self._take(shelf, set(self.ids)) for shelf in self._shelves.values()]
+    def every(self, known: Iterable[str] = ()) -> list[Flow]:
+        """All of them; `known` are others that they may refer to. Raises `Faulty` for one that is not valid."""
+        ids = {*self.ids, *known}
+        return [self._take(shelf, ids) for shelf in self._shelves.values()]
 
     def _put(self, flow_id: str, shelf: Shelf) -> None:
         other = self._shelves.setdefault(flow_id, shelf)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from openrun.app import App
+from openrun.cli.collection import Collection
 from openrun.cli.durable import share_the_interpreter, without_password
 from openrun.cli.interrupts import IN_STORE, Interrupts
 from openrun.cli.library import Library
@@ -35,7 +36,8 @@ class WorkCommand:
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FLOW...]", help="Flows to keep in the store first: JSON files or module:name."
+            metavar="[FLOW...]",
+            help="Flows to keep in the store first: JSON and Python files, folders, module:name.",
         ),
     ] = None
     store: StorePlace = DEFAULT_STORE
@@ -84,8 +86,13 @@ def worker(options: WorkCommand) -> None:
 
 
 def _app(options: WorkCommand, secrets: dict[str, str]) -> App:
-    catalog = catalog_with(options.modules or ())
-    flows = Library.of([*(options.names or ()), *(options.flows or ())], catalog).every()
+    collection = Collection.of(options.names or (), catalog_with(options.modules or ()))
+    library = Library.of(options.flows or (), collection.catalog)
+    collection.check(library.ids)
+    for _source, refusal in collection.refused:
+        raise refusal
+    flows = [*(each.flow for each in collection.found), *library.every(collection.ids)]
+    catalog = collection.catalog
     for flow in flows:
         for key, cls in flow.catalog.items():
             catalog.add(key, cls)

@@ -1,6 +1,6 @@
 """Who may do what: scopes, the roles that bundle them, and the principal behind a request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -57,6 +57,8 @@ class Principal:
     scopes: frozenset[Scope]
     namespace: str
     """The one that the key is for, or `ALL_NAMESPACES`."""
+    hash: str = field(default="", repr=False)
+    """That of the key, by which it is looked up again."""
 
     @property
     def is_known(self) -> bool:

@@ -77,14 +77,15 @@ class Dispatcher:
         return principal
 
     async def _known(self, request: web.BaseRequest) -> Principal:
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, key = _only(request, "Authorization").partition(" ")
+        own = _only(request, "X-API-Key")
         if scheme.lower() != "bearer":
-            key = request.headers.get("X-API-Key", "")
+            key = own
         known = await self._house.keyring.principal(key.strip()) if key else None
         return known or ANYBODY
 
     def _namespace(self, request: web.BaseRequest, principal: Principal) -> str:
-        asked = request.headers.get(NAMESPACE_HEADER)
+        asked = _only(request, NAMESPACE_HEADER) or None
         own = DEFAULT_NAMESPACE if principal.namespace == ALL_NAMESPACES else principal.namespace
         if asked is None:
             return own
@@ -189,6 +190,14 @@ def refusal(problem: Problem, request_id: str) -> web.Response:
         body=to_json(problem.document(request_id)),
         headers={"Cache-Control": "no-store", **problem.headers, "Content-Type": PROBLEM_TYPE},
     )
+
+
+def _only(request: web.BaseRequest, name: str) -> str:
+    """A header that may be there once: of two, somebody in front of us may have looked at the other."""
+    values = request.headers.getall(name, [])
+    if len(values) > 1:
+        raise Problem(400, f"{name} is there more than once")
+    return values[0] if values else ""
 
 
 def _unauthenticated() -> Problem:

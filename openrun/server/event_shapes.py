@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from openrun.schemas import event_schema
 from openrun.server.run_events import EventsPage
 from openrun.server.shapes import PLACE, Schema, with_references
@@ -14,7 +16,8 @@ EVENTS_PAGE: Final = EventsPage.__name__
 
 def event_shapes() -> dict[str, Schema]:
     """The union of all kinds of events, and each of them, under the names they have in the event schema."""
-    whole = event_schema()
+    # Its defaults are values of the structs until they are written down.
+    whole: Schema = msgspec.json.decode(msgspec.json.encode(event_schema()))
     union = {key: whole[key] for key in ("title", "description", "oneOf")}
     return {name: _moved(each) for name, each in {EVENT: union, **whole["$defs"]}.items()}
 

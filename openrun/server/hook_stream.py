@@ -71,8 +71,8 @@ def _told(row: EventRow, replying: set[str]) -> bytes | None:
     match decode_fact(row.body):
         case StepCompleted(step_id=step_id, result=result) if step_id in replying and result.error is None:
             return _event("reply", result.output)
-        case FlowCompleted(status=status, run_id=run_id, output=output):
-            return _event("end", {"run_id": run_id, "status": status.value, "output": output})
+        case FlowCompleted(status=status, run_id=run_id):
+            return _event("end", {"run_id": run_id, "status": status.value})
         case _:
             return None
 

@@ -36,9 +36,12 @@ _PATIENCE = 5.0
 _OURS = frozenset(
     {"connection", "content-length", "content-security-policy", "date", "keep-alive", "server", "set-cookie"}
     | {"strict-transport-security", "te", "trailer", "transfer-encoding", "upgrade", "x-content-type-options"}
-    | {"clear-site-data", "proxy-authenticate", "x-request-id", "service-worker-allowed"}
+    | {"clear-site-data", "proxy-authenticate", "x-request-id", "service-worker-allowed", "alt-svc", "nel"}
+    | {"cache-control", "report-to", "reporting-endpoints", "set-cookie2", "public-key-pins"}
 )
 """Headers that a flow may not set: the connection's, and those that say something of the whole origin."""
+_OUR_KINDS = ("openrun-", "x-accel-", "x-sendfile", "idempotency-", "preference-", "proxy-", "cross-origin-")
+"""How the names of others begin: our own, and those by which a proxy in front is told what to do."""
 _CAGE = {"Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Control": "no-store"}
 """What a flow answers is never a page of our origin."""
 
@@ -124,7 +127,7 @@ class Hooks:
         if mode == "stream" and not preferred:
             return await stream_hook(request, self._house, space, run)
         said = await self._said(caller, space, run, seconds) if seconds else None
-        response = _accepted(run) if said is None else _said(said, run)
+        response = _accepted(run) if said is None else _said(said, run, outputs=mode == "last_step")
         if preferred:
             response.headers["Preference-Applied"] = "wait" if seconds else "respond-async"
         if run.replayed:
@@ -160,11 +163,13 @@ def _accepted(run: DurableRun) -> web.Response:
     return _json(202, {"run_id": run.run_id, "status": "accepted"}, run)
 
 
-def _said(said: Said, run: DurableRun) -> web.Response:
+def _said(said: Said, run: DurableRun, *, outputs: bool) -> web.Response:
+    """What a flow's author lets callers see: what it replies, and what it puts out only where they said so."""
     if said.is_reply:
         return _reply(said.reply, run)
     if said.status is RunStatus.SUCCEEDED:
-        return _json(200, said.output, run)
+        ended: Json = {"run_id": run.run_id, "status": said.status.value}
+        return _json(200, said.output if outputs else ended, run)
     raise Problem(
         500,
         f"the run has {said.status.value}",
@@ -199,7 +204,9 @@ def _reply(reply: Json, run: DurableRun) -> web.Response:
 def _allowed(given: Json) -> dict[str, str]:
     headers = given if isinstance(given, dict) else {}
     return {
-        name: value for name, value in headers.items() if isinstance(value, str) and name.lower() not in _OURS
+        name: value
+        for name, value in headers.items()
+        if isinstance(value, str) and name.lower() not in _OURS and not name.lower().startswith(_OUR_KINDS)
     }
 
 

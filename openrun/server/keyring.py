@@ -2,9 +2,11 @@
 
 import contextlib
 import hashlib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from openrun.core.errors import OpenRunError
 from openrun.runtime.clock import Clock
 from openrun.runtime.ids import NewRunId, new_secret, uuid7
 from openrun.server.access import ALL_NAMESPACES, ROLES, Principal, Role, Scope
@@ -19,6 +21,10 @@ _FRESH = 1.0
 _TOUCH_MS = 60_000
 _MOST = 10_000
 _LONGEST = 200
+
+
+class UnusableName(OpenRunError, ValueError):
+    """A name has characters that cannot be seen, or none that can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,10 @@ class Keyring:
     ) -> tuple[KeyRow, str]:
         """A new key and what is kept of it; `scopes` narrow the role, `expires_at` is in ms since 1970.
 
-        `key` is one that the operator chose, in place of a random one.
+        `key` is one that the operator chose, in place of a random one. Raises `UnusableName` for a name that could
+        be taken for another one.
         """
+        _check_name(name)
         secret = key or f"{PREFIX}{new_secret()}"
         row = KeyRow(
             key_id=self._new_id(),
@@ -78,9 +86,15 @@ class Keyring:
 
     async def principal(self, key: str) -> Principal | None:
         """Whose key it is; None for one that is unknown, has expired or was revoked (in the last second, perhaps)."""
-        if len(key) > _LONGEST:
-            return None
-        row = await self._row(hash_of(key))
+        return None if len(key) > _LONGEST else await self._holder(hash_of(key))
+
+    async def holds(self, principal: Principal) -> bool:
+        """Whether the key by which somebody was let in still allows all that it did."""
+        now = await self._holder(principal.hash)
+        return now is not None and now.scopes >= principal.scopes
+
+    async def _holder(self, digest: str) -> Principal | None:
+        row = await self._row(digest)
         now = in_ms(self._clock.now())
         if (
             row is None
@@ -112,6 +126,13 @@ class Keyring:
         return row
 
 
+def _check_name(name: str) -> None:
+    # Whoever approves is told of by the name of a key.
+    hidden = any(unicodedata.category(each) in ("Cf", "Zl", "Zp", "Zs") and each != " " for each in name)
+    if not name.strip() or name != name.strip() or not name.isprintable() or hidden:
+        raise UnusableName("the name of a key is text that can be seen, without spaces around it")
+
+
 def hash_of(key: str) -> str:
     # A key has 256 random bits: there is nothing that a slow hash would protect.
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
@@ -125,5 +146,10 @@ def principal_of(row: KeyRow) -> Principal:
         allowed if row.scopes is None else frozenset(each for each in allowed if each.value in row.scopes)
     )
     return Principal(
-        key_id=row.key_id, name=row.name, role=role or Role.USER, scopes=narrowed, namespace=row.namespace
+        key_id=row.key_id,
+        name=row.name,
+        role=role or Role.USER,
+        scopes=narrowed,
+        namespace=row.namespace,
+        hash=row.hash,
     )

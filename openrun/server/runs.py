@@ -127,7 +127,7 @@ async def start(call: Call) -> Answer:
     seconds = wait_seconds(preferred, LONGEST_WAIT)
     if seconds:
         row = await _ended(call, run.run_id, seconds)
-        if row is not None:
+        if row is not None and Scope.RUNS_READ in call.principal.scopes:
             headers["Preference-Applied"] = f"wait={seconds:g}"
             finished = Finished(**dict(await _detail(call, row)), replayed=run.replayed)
             return Answer(body=finished, headers=headers, resource=resource)

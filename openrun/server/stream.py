@@ -34,6 +34,7 @@ _HEADERS = {
     "Content-Type": f"{EVENT_STREAM}; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
+    "Server": "OpenRun",
     "X-Content-Type-Options": "nosniff",
 }
 _RETRY = b"retry: 2000\n\n"
@@ -145,9 +146,15 @@ class _Stream:
     async def _tend(self, telling: "asyncio.Task[None]", stopping: "asyncio.Task[bool]") -> None:
         """Say from time to time that the stream is there, and look whether its reader is."""
         config = self._call.house.config
+        checked = self._loop.time()
         while True:
             now = self._loop.time()
-            due = config.stall
+            if now - checked >= config.heartbeat:
+                checked = now
+                if not await self._call.house.keyring.holds(self._call.principal):
+                    # A key that is over opens nothing, and keeps nothing open.
+                    return
+            due = min(config.stall, checked + config.heartbeat - now)
             if self._writing is None:
                 due = min(due, max(self._written + config.heartbeat - now, 0))
             done, _ = await asyncio.wait(

@@ -24,6 +24,7 @@ from openrun.runtime.errors import (
 )
 from openrun.runtime.forking import NotRetryable, WouldRepeat
 from openrun.runtime.library import MissingCode
+from openrun.server.keyring import UnusableName
 from openrun.server.problem import Problem, unavailable
 from openrun.store.base import StoreFull, StoreUnavailable
 
@@ -103,6 +104,8 @@ def _store(error: Exception) -> Problem:
 
 _WORDS: tuple[tuple[tuple[type[Exception], ...], Callable[[Exception], Problem]], ...] = (
     ((StoreUnavailable,), _store),
+    # What there is instead is not for everybody who may ask for one thing.
+    ((UnknownFlow,), lambda error: Problem(404, str(error).partition(";")[0])),
     (_UNKNOWN, lambda error: Problem(404, str(error))),
     (_CONFLICTS, lambda error: Problem(409, str(error))),
     ((NotAllowed,), lambda error: Problem(403, str(error))),
@@ -110,6 +113,6 @@ _WORDS: tuple[tuple[tuple[type[Exception], ...], Callable[[Exception], Problem]]
     ((InvalidFlow,), _invalid_flow),
     ((InvalidAnswer,), _invalid_answer),
     ((PatchError,), lambda error: Problem(422, str(error))),
-    ((JsonError,), lambda error: Problem(422, str(error))),
+    ((JsonError, UnusableName), lambda error: Problem(422, str(error))),
     ((StepError,), _step_error),
 )

@@ -164,6 +164,7 @@ async def test_a_stream_says_how_it_is_to_be_kept(place: Site) -> None:
     assert got.headers["Cache-Control"] == "no-store"
     assert got.headers["X-Accel-Buffering"] == "no"
     assert got.headers["X-Request-ID"] == "abc"
+    assert got.headers["Server"] == "OpenRun"
     assert got.text.startswith("retry: 2000\n\nid: 1\nevent: FlowStarted\ndata: {")
 
 
