@@ -171,14 +171,20 @@ class Space:
             replay_of=replay_of,
         )
 
-    async def replay_dead(self, run_id: str) -> DurableRun:
-        """Run a dead letter again from its beginning, with the flow version and the input it had."""
-        return await self._replay(run_id, latest=False, replay_of=run_id)
+    async def replay_dead(self, run_id: str, *, key: str | None = None) -> DurableRun:
+        """Run a dead letter again from its beginning, with the flow version and the input it had.
 
-    async def replay_delivery(self, run_id: str, *, latest: bool = True) -> DurableRun:
+        With a `key`, the same key gives the same run for 24 hours.
+        """
+        return await self._replay(run_id, latest=False, replay_of=run_id, key=key)
+
+    async def replay_delivery(
+        self, run_id: str, *, latest: bool = True, key: str | None = None
+    ) -> DurableRun:
         """Start a run with what a delivery brought, named by the run that it started; of the flow's current version.
 
-        Raises `UnknownRun` for a run that no delivery started, and as `start` does.
+        With a `key`, the same key gives the same run for 24 hours. Raises `UnknownRun` for a run that no delivery
+        started, and as `start` does.
         """
         delivery = await self.records.delivery(run_id)
         if delivery is None:
@@ -189,7 +195,7 @@ class Space:
             delivery_id=None,
             received_at=in_ms(self._works.clock.now()),
         )
-        return await self._replay(run_id, latest=latest, delivery=row)
+        return await self._replay(run_id, latest=latest, delivery=row, key=key)
 
     async def _replay(
         self,
@@ -198,6 +204,7 @@ class Space:
         latest: bool,
         replay_of: str | None = None,
         delivery: DeliveryRow | None = None,
+        key: str | None = None,
     ) -> DurableRun:
         begun = (await self.facts(run_id))[0]
         assert isinstance(begun, FlowStarted)
@@ -210,9 +217,15 @@ class Space:
             program = await self._works.library.program(begun.flow_id, begun.version, row.namespace)
             start = Start(trigger=begun.trigger, payload=begun.input, state=begun.state)
         beginning = Beginning(
-            program=program, start=start, namespace=row.namespace, replay_of=replay_of, delivery=delivery
+            program=program,
+            start=start,
+            namespace=row.namespace,
+            dedupe=None if key is None else self._dedupe(program, start, f"replay:{run_id}:{key}"),
+            replay_of=replay_of,
+            delivery=delivery,
         )
-        return DurableRun(self, (await self._intake.leave(beginning)).run_id)
+        replayed = await self._intake.leave(beginning)
+        return DurableRun(self, replayed.run_id, replayed=replayed.replayed)
 
     # -- forks ------------------------------------------------------------------------------------
 

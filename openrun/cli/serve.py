@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 
 from openrun.cli.durable import share_the_interpreter
 from openrun.cli.interrupts import IN_STORE, Interrupts
@@ -35,6 +36,10 @@ def serve(options: ServeCommand) -> None:
         finally:
             undo()
     if port is not None:
-        # Whoever asked for a free port keeps the one it has got.
-        arguments = [*sys.orig_argv[1:], "--port", str(port)]
-        os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 (the same command)
+        os.execv(sys.executable, [sys.executable, *same_command(sys.orig_argv[1:], port)])  # noqa: S606
+
+
+def same_command(arguments: Sequence[str], port: int) -> list[str]:
+    """The arguments again; whoever asked for a free port keeps the one it has got."""
+    options = list(arguments).index("--") if "--" in arguments else len(arguments)
+    return [*arguments[:options], "--port", str(port), *arguments[options:]]

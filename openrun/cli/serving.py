@@ -1,6 +1,7 @@
 """One life of a server: what it finds in the store, what it says, and how it ends."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,6 +105,8 @@ class Serving:
             ends.append(asyncio.create_task(reload.until_python_changes()))
             # What changes from here on is seen.
             await asyncio.sleep(0)
+        # What there is now stays: no garbage collection has to look at it again while requests wait.
+        gc.freeze()
         try:
             announcement.show(key, weak)
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

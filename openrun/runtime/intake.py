@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from msgspec import structs
@@ -66,6 +66,7 @@ class Intake:
 
     async def begin(self, beginning: Beginning, show: Callable[[Shown], None]) -> Begun:
         """Begin a run here if there is room, and show its events; else leave it to others. Raises `KeyConflict`."""
+        beginning = self._masked(beginning)
         worker = self._place.worker
         if worker is None or not worker.has_room or beginning.replay_of is not None:
             return await self.leave(beginning)
@@ -90,9 +91,18 @@ class Intake:
             return await self.leave(beginning)
         raise OpenRunError(f"the run could not be started: {left.fault}")
 
+    def _masked(self, beginning: Beginning) -> Beginning:
+        """Without the values of secrets: what somebody sends to prove who they are is not to be kept."""
+        masked = self._place.around.masked
+        if masked is None:
+            return beginning
+        start = beginning.start
+        clean = replace(start, payload=masked(start.payload), state=masked(start.state))
+        return replace(beginning, start=clean)
+
     async def leave(self, beginning: Beginning) -> Begun:
         """Begin a run that is due at once, held by nobody. Raises `KeyConflict`."""
-        place, its = self._place, beginning
+        place, its = self._place, self._masked(beginning)
         event = started(its.program, its.start, place.around.new_run_id(), place.clock.now())
         birth = birth_of(
             event,

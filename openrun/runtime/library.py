@@ -15,6 +15,7 @@ from openrun.store.projection import in_ms
 from openrun.store.rows import DEFAULT_NAMESPACE, VersionRow
 
 _KEPT = 256
+_NOTED = 10_000
 _FRESH = 1.0
 
 
@@ -32,7 +33,8 @@ class Library:
         self._clock = clock
         self._programs: OrderedDict[str, Program] = OrderedDict()
         """By version, which is the hash of the document: what two namespaces have alike is one."""
-        self._current: dict[tuple[str, str], tuple[float, Program]] = {}
+        self._current: dict[tuple[str, str], tuple[float, str]] = {}
+        """When it was last looked at, and the version that it was."""
 
     async def add(
         self, program: Program, namespace: str = DEFAULT_NAMESPACE, *, expected: str | None = None
@@ -52,14 +54,14 @@ class Library:
         if not await self._store.keep_version(row, expected=expected):
             return False
         self._keep(program)
-        self._current[namespace, program.flow_id] = (self._clock.monotonic(), program)
+        self._note(namespace, program.flow_id, program.version)
         return True
 
     async def is_current(self, program: Program, namespace: str = DEFAULT_NAMESPACE) -> bool:
         """Whether new runs of its flow get this version already."""
         known = self._current.get((namespace, program.flow_id))
         if known is not None and self._clock.monotonic() - known[0] < _FRESH:
-            return known[1].version == program.version
+            return known[1] == program.version
         row = await self._store.version(program.flow_id, namespace=namespace)
         return row is not None and row.version == program.version
 
@@ -83,13 +85,18 @@ class Library:
         known = self._current.get((namespace, flow_id))
         now = self._clock.monotonic()
         if known is not None and now - known[0] < _FRESH:
-            return known[1]
+            return await self.program(flow_id, known[1], namespace)
         row = await self._store.version(flow_id, namespace=namespace)
         if row is None:
             return None
         program = self._programs.get(row.version) or self._keep(self._compiled(row))
-        self._current[namespace, flow_id] = (now, program)
+        self._note(namespace, flow_id, program.version)
         return program
+
+    def _note(self, namespace: str, flow_id: str, version: str) -> None:
+        if len(self._current) >= _NOTED:
+            self._current.clear()
+        self._current[namespace, flow_id] = (self._clock.monotonic(), version)
 
     def _keep(self, program: Program) -> Program:
         self._programs[program.version] = program

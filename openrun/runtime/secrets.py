@@ -1,10 +1,12 @@
 """Keeping secrets out of what is recorded and shown."""
 
+import base64
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -15,12 +17,31 @@ T = TypeVar("T")
 _MASK = "***"
 _SHORTEST = 4
 """Shorter values would mask innocent text."""
+_SHORTEST_IN_BASE64 = 8
 _DATA = frozenset(
     {"input", "state", "patch", "output", "data", "details", "message", "code", "items", "inputs", "results"}
     | {"reason", "result", "error", "failures", "wait", "asks", "payload", "title", "form", "answer", "value"}
     | {"values", "outputs", "comment"}
 )
 """Fields of events, and of what is in them, that hold what a flow made; the rest are names and numbers."""
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """The value as it is, in a URL, in a JSON text, and in base64, wherever in a text it begins."""
+    yield value
+    yield quote(value, safe="")
+    yield quote(value)
+    yield quote_plus(value)
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    data = value.encode(errors="surrogateescape")
+    if len(data) >= _SHORTEST_IN_BASE64:
+        for before in range(3):
+            # Of the letters at both ends some bits are those of what stands beside the value.
+            letters = base64.b64encode(bytes(before) + data + bytes(-(before + len(data)) % 3)).decode()
+            first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+            yield letters[first:last]
+            yield letters[first:last].replace("+", "-").replace("/", "_")
 
 
 class Redactor:
@@ -30,7 +51,7 @@ class Redactor:
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         values = {each for each in secrets.values() if len(each) >= _SHORTEST}
-        spelled = values | {quote(each, safe="") for each in values}
+        spelled = {each for value in values for each in _spellings(value)}
         # Longest first, so that a secret inside another leaves no rest of it; in any case, as hosts are.
         parts = map(re.escape, sorted(spelled, key=len, reverse=True))
         self._values = re.compile("|".join(parts), re.IGNORECASE) if values else None

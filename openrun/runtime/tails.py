@@ -122,17 +122,18 @@ class Tails:
     async def _read(self, run_id: str, watched: _Watched, at: Reached) -> Page:
         reading = watched.reads.get(at)
         if reading is None:
-            reading = asyncio.get_running_loop().create_task(self._page(run_id, at))
+            reading = asyncio.get_running_loop().create_task(self._page(run_id, watched, at))
             watched.reads[at] = reading
             reading.add_done_callback(lambda _: watched.reads.pop(at, None))
         return await asyncio.shield(reading)
 
-    async def _page(self, run_id: str, at: Reached) -> Page:
+    async def _page(self, run_id: str, watched: _Watched, at: Reached) -> Page:
         # Progress first: what is reported before the last event is in the page of the last event, or before it.
         heads = await self._store.heads([run_id])
         if not heads:
             return Page(events=(), progress=(), over=True)
         (head,) = heads
+        watched.head = head
         events = await self._store.events(run_id, at.seq, PAGE) if head.seq > at.seq else []
         behind = head.progress > at.progress
         progress = await self._store.progress(run_id, after=at.progress, limit=PAGE) if behind else []

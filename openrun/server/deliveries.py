@@ -113,7 +113,7 @@ async def get_delivery(call: Call) -> Answer:
 
 async def replay_delivery(call: Call) -> Answer:
     latest = call.body.version == "latest"
-    run = await call.space.replay_delivery(call.path["run_id"], latest=latest)
+    run = await call.space.replay_delivery(call.path["run_id"], latest=latest, key=call.own_key)
     return await started(call, run)
 
 

@@ -77,15 +77,15 @@ class Dispatcher:
         return principal
 
     async def _known(self, request: web.BaseRequest) -> Principal:
-        scheme, _, key = _only(request, "Authorization").partition(" ")
-        own = _only(request, "X-API-Key")
+        scheme, _, key = (_only(request, "Authorization") or "").partition(" ")
+        own = _only(request, "X-API-Key") or ""
         if scheme.lower() != "bearer":
             key = own
         known = await self._house.keyring.principal(key.strip()) if key else None
         return known or ANYBODY
 
     def _namespace(self, request: web.BaseRequest, principal: Principal) -> str:
-        asked = _only(request, NAMESPACE_HEADER) or None
+        asked = _only(request, NAMESPACE_HEADER)
         own = DEFAULT_NAMESPACE if principal.namespace == ALL_NAMESPACES else principal.namespace
         if asked is None:
             return own
@@ -192,12 +192,12 @@ def refusal(problem: Problem, request_id: str) -> web.Response:
     )
 
 
-def _only(request: web.BaseRequest, name: str) -> str:
+def _only(request: web.BaseRequest, name: str) -> str | None:
     """A header that may be there once: of two, somebody in front of us may have looked at the other."""
     values = request.headers.getall(name, [])
     if len(values) > 1:
         raise Problem(400, f"{name} is there more than once")
-    return values[0] if values else ""
+    return values[0] if values else None
 
 
 def _unauthenticated() -> Problem:

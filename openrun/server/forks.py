@@ -137,7 +137,7 @@ async def retry(call: Call) -> Answer:
             repeat_effects=body.repeat_effects,
             by=call.principal.name,
             comment=body.comment,
-            key=call.key,
+            key=call.own_key,
         )
     )
 
@@ -160,7 +160,7 @@ async def fork(call: Call) -> Answer:
             repeat_effects=body.repeat_effects,
             by=call.principal.name,
             comment=body.comment,
-            key=call.key,
+            key=call.own_key,
         )
     )
 

@@ -7,7 +7,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from openrun.runtime.clock import Clock
-from openrun.server.access import Scope
+from openrun.server.access import ALL_NAMESPACES, Scope
+from openrun.server.problem import Problem
 from openrun.server.route import Answer, Call, House, Route
 from openrun.store.base import StoreError
 
@@ -81,6 +82,8 @@ class Scrapes:
         self._at: float | None = None
 
     async def __call__(self, call: Call) -> web.StreamResponse:
+        if call.principal.namespace != ALL_NAMESPACES:
+            raise Problem(403, "metrics tell of all namespaces: they need a key for all of them ('*')")
         now = self._clock.monotonic()
         if self._at is None or now - self._at > _SURVEYED:
             self._at = now

@@ -12,7 +12,8 @@ from aiohttp import web
 
 from openrun.core.events import FlowCompleted, StepCompleted, decode_fact
 from openrun.core.types import Json
-from openrun.server.route import House
+from openrun.server.door import SERVER
+from openrun.server.route import REQUEST_ID, House
 from openrun.space import DurableRun, Space
 from openrun.store.rows import EventRow
 
@@ -21,6 +22,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
     "X-Content-Type-Options": "nosniff",
+    "Server": SERVER,
 }
 _HEARTBEAT = 15.0
 _FIRST = asyncio.FIRST_COMPLETED
@@ -30,7 +32,8 @@ async def stream_hook(
     request: web.BaseRequest, house: House, space: Space, run: DurableRun
 ) -> web.StreamResponse:
     """Answer with `accepted` (the run's id), then `progress`, `reply` and `end`."""
-    response = web.StreamResponse(headers={**_HEADERS, "OpenRun-Run": run.run_id})
+    own = {"OpenRun-Run": run.run_id, "X-Request-ID": request[REQUEST_ID]}
+    response = web.StreamResponse(headers={**_HEADERS, **own})
     await response.prepare(request)
     loop = asyncio.get_running_loop()
     telling = loop.create_task(_tell(response, house, space, run))

@@ -33,6 +33,7 @@ PREFIX = "/hooks"
 _LONGEST_WAIT = 60.0
 _PATIENCE = 5.0
 """How long a caller waits for a store that does not answer, in seconds."""
+_BODILESS = frozenset({204, 205, 304})
 _OURS = frozenset(
     {"connection", "content-length", "content-security-policy", "date", "keep-alive", "server", "set-cookie"}
     | {"strict-transport-security", "te", "trailer", "transfer-encoding", "upgrade", "x-content-type-options"}
@@ -54,9 +55,11 @@ class Hooks:
         self._mounting = mounting
         self._callers: set[Caller] = set()
         """Those who are kept on the line."""
+        self._gives_up = False
 
     def give_up(self) -> None:
         """Keep nobody on the line any longer: all get the ids of their runs."""
+        self._gives_up = True
         for caller in self._callers:
             caller.give_up()
 
@@ -135,7 +138,7 @@ class Hooks:
         return response
 
     async def _said(self, caller: Caller, space: Space, run: DurableRun, seconds: float) -> Said | None:
-        if self._house.stopped.is_set():
+        if self._gives_up:
             return None
         self._callers.add(caller)
         try:
@@ -191,10 +194,13 @@ def _reply(reply: Json, run: DurableRun) -> web.Response:
     said: Mapping[str, Json] = reply if isinstance(reply, dict) else {"body": reply}
     body = said.get("body")
     headers = _allowed(said.get("headers"))
-    status = said.get("status")
+    status = said.get("status", 200)
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        # What is no final status would have the answer taken for one to another request.
+        raise Problem(500, "the run replied with a status that is none", slug="run-failed", run_id=run.run_id)
     is_text = isinstance(body, str)
     content = body.encode() if isinstance(body, str) else b"" if body is None else msgspec.json.encode(body)
-    response = web.Response(status=status if isinstance(status, int) else 200, body=content)
+    response = web.Response(status=status, body=b"" if status in _BODILESS else content)
     if not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = "text/plain; charset=utf-8" if is_text else "application/json"
     response.headers.update({**headers, **_CAGE, "OpenRun-Run": run.run_id})

@@ -55,7 +55,7 @@ async def get_letter(call: Call) -> Answer:
 
 async def replay_letter(call: Call) -> Answer:
     letter = await _letter(call)
-    return await started(call, await call.space.replay_dead(letter.run_id))
+    return await started(call, await call.space.replay_dead(letter.run_id, key=call.own_key))
 
 
 async def discard_letter(call: Call) -> Answer:

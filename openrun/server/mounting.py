@@ -14,6 +14,9 @@ from openrun.triggers.routes import Conflict, Endpoint, Routes
 
 _log = logging.getLogger("openrun.server")
 
+_PATIENCE = 30
+"""After how many looks a flow that cannot be run here is tried again."""
+
 
 class Mounting:
     """Keeps the table of webhooks as the flows of the store are, also those that others change."""
@@ -28,6 +31,9 @@ class Mounting:
         self.routes, self.conflicts = Routes.of(())
         self.broken: dict[tuple[str, str], str] = {}
         """Flows that cannot be run here, by namespace and id, and why."""
+        self._known: dict[tuple[str, str, str], list[Endpoint]] = {}
+        """The webhooks of versions, by namespace, flow and version: a version never changes."""
+        self._looks = 0
 
     async def start(self) -> None:
         await self.look()
@@ -42,7 +48,10 @@ class Mounting:
         """Look at the flows now, and mount anew what has changed."""
         async with self._lock:
             flows = [row for row in await self._app.store.flows() if row.enabled]
-            if flows != self._flows or self.broken:
+            self._looks += 1
+            # What is missing here may come, with the next deployment perhaps.
+            again = bool(self.broken) and self._looks % _PATIENCE == 0
+            if flows != self._flows or again:
                 await self._mount(flows)
                 self._flows = flows
 
@@ -55,11 +64,20 @@ class Mounting:
                 endpoints += await self._endpoints(row)
             except MissingCode as missing:
                 broken[row.namespace, row.flow_id] = str(missing)
+        mounted = {(row.namespace, row.flow_id, row.version) for row in flows}
+        self._known = {place: each for place, each in self._known.items() if place in mounted}
         self.routes, conflicts = Routes.of(endpoints)
         self._tell(conflicts, broken)
         self.conflicts, self.broken = conflicts, broken
 
     async def _endpoints(self, row: FlowRow) -> list[Endpoint]:
+        place = row.namespace, row.flow_id, row.version
+        known = self._known.get(place)
+        if known is None:
+            known = self._known[place] = await self._read(row)
+        return known
+
+    async def _read(self, row: FlowRow) -> list[Endpoint]:
         program = await self._app.library.program(row.flow_id, row.version, row.namespace)
         return [
             Endpoint(

@@ -105,7 +105,7 @@ def _fields(schema: Schema, schemas: dict[str, Schema]) -> Iterator[str]:
 def _answers(each: Listed, schemas: dict[str, Schema]) -> Iterator[str]:
     good = [answer for answer in each.answers if answer.status < "4"]
     bad = [answer.status for answer in each.answers if "4" <= answer.status <= "9"]
-    for answer in good:
+    for number, answer in enumerate(good):
         kinds = ", ".join(f"`{kind}`" for kind in answer.contents)
         headers = [
             f"`{name}`" for name in answer.headers if name not in ("X-Request-ID", "Idempotency-Replayed")
@@ -113,7 +113,9 @@ def _answers(each: Listed, schemas: dict[str, Schema]) -> Iterator[str]:
         after = f" Headers: {', '.join(headers)}." if headers else ""
         yield f"**{answer.status}**{f' ({kinds})' if kinds else ''} {answer.description}{after}\n"
         schema = answer.contents.get("application/json")
-        if schema is not None:
+        # Once for those that look the same.
+        again = any(each.contents.get("application/json") == schema for each in good[number + 1 :])
+        if schema is not None and not again:
             shown = sample(schema, schemas, whole=True)
             yield f"```json\n{json.dumps(shown, indent=2, ensure_ascii=False)}\n```\n"
     yield f"Problems: {', '.join(bad)}.\n"

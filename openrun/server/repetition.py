@@ -40,12 +40,22 @@ def idempotency_key(request: web.BaseRequest) -> str | None:
     raise Problem(400, f'{HEADER} is one text such as "8e03978e-40d5-43dd", at most 255 characters')
 
 
+class _Turns:
+    """Calls under one key, one at a time."""
+
+    __slots__ = ("lock", "waiting")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.waiting = 0
+
+
 class Repetition:
     """Keeps answers by key, and gives them again."""
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._under_way: dict[tuple[str, str], asyncio.Lock] = {}
+        self._under_way: dict[tuple[str, str], _Turns] = {}
 
     async def once(
         self, route: Route, call: Call, raw: bytes, make: Callable[[], Awaitable[web.StreamResponse]]
@@ -54,13 +64,15 @@ class Repetition:
         assert call.key is not None
         scope = f"{call.space.namespace} {call.principal.key_id} {route.method} {call.request.raw_path.partition('?')[0]}"
         place = scope, call.key
-        lock = self._under_way.setdefault(place, asyncio.Lock())
+        turns = self._under_way.setdefault(place, _Turns())
+        turns.waiting += 1
         try:
-            async with lock:
+            async with turns.lock:
                 return await self._once(place, call, raw, make)
         finally:
-            if not lock.locked():
-                self._under_way.pop(place, None)
+            turns.waiting -= 1
+            if not turns.waiting:
+                del self._under_way[place]
 
     async def _once(
         self,

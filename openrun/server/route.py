@@ -18,6 +18,9 @@ from openrun.server.mounting import Mounting
 from openrun.space import Space
 from openrun.telemetry.metrics import Metrics
 
+REQUEST_ID = web.RequestKey("request_id", str)
+"""Under which a request has its name."""
+
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -72,6 +75,11 @@ class Call:
     key: str | None = None
     """The Idempotency-Key that came along."""
     trace: TraceContext | None = None
+
+    @property
+    def own_key(self) -> str | None:
+        """The key for what the call makes: it is the principal's, whoever else sends the same."""
+        return None if self.key is None else f"{self.principal.key_id}:{self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,7 +119,7 @@ async def resume(call: Call) -> Answer:
 async def signal(call: Call) -> Answer:
     run, body = await run_of(call), call.body
     told = await call.space.waits.signal(
-        run.run_id, body.name, body.value, by=call.principal.name, key=body.key or call.key
+        run.run_id, body.name, body.value, by=call.principal.name, key=body.key or call.own_key
     )
     return _told(run.run_id, run.status, replayed=told.repeated)
 

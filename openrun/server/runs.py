@@ -118,7 +118,7 @@ async def start(call: Call) -> Answer:
         body.trigger,
         input=body.input,
         state=body.state,
-        key=call.key,
+        key=call.own_key,
         trace=None if call.trace is None else (call.trace.traceparent, call.trace.tracestate),
     )
     headers = {"Location": f"/v1/runs/{run.run_id}"}

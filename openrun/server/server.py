@@ -19,7 +19,7 @@ from openrun.server.hooks import PREFIX, Hooks
 from openrun.server.keyring import Keyring
 from openrun.server.mounting import Mounting
 from openrun.server.problem import Problem
-from openrun.server.route import PROBES, Route
+from openrun.server.route import PROBES, REQUEST_ID, Route
 from openrun.server.translation import problem_of
 from openrun.space import Space
 from openrun.telemetry.metrics import Metrics
@@ -118,6 +118,7 @@ class Server:
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
+        request[REQUEST_ID] = request_id
         began = self.app.clock.monotonic()
         route = "other"
         with bound_contextvars(request_id=request_id):

@@ -122,8 +122,8 @@ class _Stream:
         stopping = self._loop.create_task(self._call.house.stopped.wait())
         try:
             await self._tend(telling, stopping)
-        except ConnectionError:
-            # Nobody is on the line any more; the run goes on.
+        except (ConnectionError, StoreUnavailable):
+            # Nobody is on the line any more, or nobody can tell who is; the run goes on.
             pass
         finally:
             if self._writing is not None and self._call.request.transport is not None:

@@ -35,6 +35,8 @@ _PATTERN_BYTES = 256 * 2**10
 """Of one pattern, compiled."""
 _WORK = 20_000_000
 """Parts of the form times those of the value; what takes about a second."""
+_MULTIPLE = 50
+"""Parts that a `multipleOf` counts for."""
 _WORK_OF_TELLING = 200_000
 """The same, where each fault is told: telling one takes far longer than finding out that there is one."""
 _MATCHING = 200_000
@@ -57,10 +59,10 @@ def form_fault(schema: Any) -> str | None:
     return None
 
 
-def check_form(schema: Any, value: Json) -> list[tuple[str, str]]:
+def check_form(schema: Any, value: Json, *, work: int = _WORK) -> list[tuple[str, str]]:
     """Where a value does not fit a form, as JSON Pointer and message: all faults at once, up to 100.
 
-    A value that is too large to be checked does not fit, and nothing fits a form that cannot be used.
+    `work` bounds parts of the form times parts of the value: 20 million take about a second. A value that is too large to be checked does not fit, and nothing fits a form that cannot be used.
     """
     try:
         form = _usable(schema)
@@ -68,14 +70,14 @@ def check_form(schema: Any, value: Json) -> list[tuple[str, str]]:
     except (_UnusableError, JsonError) as fault:
         return [("", _shortened(str(fault)))]
     size, characters = _size(clean)
-    work = form.parts * size
-    if work > _WORK or form.patterns * characters > _MATCHING:
+    needed = form.parts * size
+    if needed > work or form.patterns * characters > _MATCHING:
         return [("", "the value is too large to be checked against its form")]
     # Messages say "the value" for it: it may be long, and it is not for every log.
     validator = _validator(form.schema, mask="the value")
     if validator.is_valid(clean):
         return []
-    if work > _WORK_OF_TELLING:
+    if needed > _WORK_OF_TELLING:
         return [("", "the value does not fit its form, and is too large to say where")]
     found = validator.iter_errors(clean)
     told = {(_pointer(each.instance_path), _shortened(each.message)): None for each in found}
@@ -111,6 +113,9 @@ class _Form:
     def _note(self, key: str, value: Json) -> None:
         if key == "pattern":
             self.patterns += 1
+        elif key == "multipleOf":
+            # Exact arithmetic, on numbers of any size.
+            self.parts += _MULTIPLE
         elif key == "patternProperties" and isinstance(value, dict):
             self.patterns += len(value)
         elif key in {"unevaluatedProperties", "unevaluatedItems"}:

@@ -10,7 +10,7 @@ from openrun.triggers.base import Arrival
 MASK = "***"
 
 _SENSITIVE = re.compile(
-    r"authorization|cookie|token|secret|passw|credential|api[-_]?key|access[-_]?key|auth[-_]?key|(^|[-_])jwt([-_]|$)"
+    r"authorization|cookie|token|secret|passw|credential|api[-_]?key|access[-_]?key|auth[-_]?key|(^|[-_])auth([-_]|$)|session|bearer|oidc|client-cert|(^|[-_])jwt([-_]|$)"
 )
 
 

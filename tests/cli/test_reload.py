@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from openrun.cli.serve import same_command
 from tests.cli.conftest import Invoke
 from tests.cli.given import keep, write
 from tests.cli.serving import Served, hook, put, served, swap
@@ -115,3 +116,13 @@ def test_a_python_file_that_is_named_is_looked_at_again_too(folder: Path, name: 
         swap(folder / "made.py", PYTHON.replace("first", "second"))
         assert "beside" not in server.lines_until("Ctrl-C")
         assert server.call("POST", "/hooks/made", {}).text == "second"
+
+
+def test_the_command_is_the_same_but_for_the_port() -> None:
+    assert same_command(["-m", "openrun", "serve", "a", "--port", "0"], 81)[-4:] == [
+        "--port",
+        "0",
+        "--port",
+        "81",
+    ]
+    assert same_command(["serve", "--", "a"], 81) == ["serve", "--port", "81", "--", "a"]

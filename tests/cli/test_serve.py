@@ -339,6 +339,23 @@ def test_without_a_worker_here_runs_are_left_to_others(invoke: Invoke) -> None:
         assert [run["status"] for run in runs_in(invoke)] == ["succeeded"]
 
 
+def test_a_worker_takes_the_same_files_and_folders(invoke: Invoke, folder: Path) -> None:
+    place = put("flows", hook())
+    (place / "slow.py").write_text(SLOW)
+    with process("worker", "flows", "--once") as worker:
+        _out, errors = worker.communicate(timeout=SECONDS)
+    assert (worker.returncode, errors) == (0, "")
+    (folder / "slow.py").write_text(SLOW)
+    assert invoke("start", "slow", "--module", "slow", "--input", '{"body": {"seconds": 0}}').exit_code == 0
+    with process("worker", "flows", "--once") as worker:
+        worker.communicate(timeout=SECONDS)
+    assert [run["status"] for run in runs_in(invoke)] == ["succeeded"]
+    (place / "wrong.py").write_text("import nothing_of_this_name\n")
+    refused = invoke("worker", "flows", "--once")
+    assert refused.exit_code == 2
+    assert "flows/wrong.py:1: ModuleNotFoundError" in refused.stderr
+
+
 def test_logs_are_json_lines_when_asked_for(folder: Path) -> None:
     put("flows", hook())
     with served("flows", "--log-format", "json") as server:

@@ -49,7 +49,7 @@ class Shell:
         self.stop()
         (command,) = _SERVE.findall(block.text)
         before = block.text.partition(command)[0]
-        self._exports += "".join(f"{line}\n" for line in before.splitlines() if line.startswith("export "))
+        self._exports += _exports_in(before)
         self._server = subprocess.Popen(  # noqa: S603 (our own pages)
             ["bash", "-c", f'{_BEGIN}{before}\nexec "$PYTHON" -m {command} --port 0'],  # noqa: S607
             stdout=subprocess.PIPE,
@@ -64,19 +64,16 @@ class Shell:
 
     def run(self, block: Block) -> str:
         """What a script prints."""
-        script = self._exports + block.text.replace(SHOWN, self._url).replace("or_…", self._key)
+        text = block.text.replace(SHOWN, self._url).replace("or_…", self._key)
         done = subprocess.run(  # noqa: S603 (our own pages)
-            ["bash", "-c", _BEGIN + script],  # noqa: S607
+            ["bash", "-c", _BEGIN + self._exports + text],  # noqa: S607
             capture_output=True,
             encoding="utf-8",
             env=self._environment(),
             timeout=SECONDS,
             check=False,
         )
-        # A script goes on where the one before it stopped.
-        self._exports += "".join(
-            f"{line}\n" for line in script.splitlines() if re.match(r"export \w+=", line)
-        )
+        self._exports += _exports_in(text)
         assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}{self._logged()}"
         return done.stdout.replace(self._url, SHOWN).replace("\r", "")
 
@@ -112,3 +109,7 @@ class Shell:
     def _environment(self) -> dict[str, str]:
         own = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
         return {**os.environ, **own, "PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"}
+
+
+def _exports_in(text: str) -> str:
+    return "".join(f"{line}\n" for line in text.splitlines() if line.startswith("export "))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from openrun.server.access import Role
+from openrun.server.access import Role, Scope
 from openrun.server.config import ServerConfig
 from openrun.store.rows import RunFilter
 from tests.server.given import fails, finished, flow_of, sets, waits
@@ -88,25 +88,41 @@ async def test_the_same_key_is_the_same_run_for_whoever_asks_at_once(place: Site
     assert len(await place.app.store.runs(RunFilter())) == 1
 
 
-async def test_the_key_is_that_of_the_run_for_other_principals_too(place: Site) -> None:
-    """Answers are kept for one principal; the run is one all the same."""
+async def test_a_key_that_another_principal_sends_is_another_key(place: Site) -> None:
     operator = await place.key_for(Role.OPERATOR)
     body, headers = {"flow": "quick"}, {"Idempotency-Key": "order-8"}
     first = await place.call("POST", "/v1/runs", body=body, headers=headers)
-    again = await place.call("POST", "/v1/runs", body=body, headers=headers, key=operator)
-    assert again.json["run_id"] == first.json["run_id"]
-    assert again.json["replayed"] is True
+    other = await place.call("POST", "/v1/runs", body=body, headers=headers, key=operator)
+    assert other.json["run_id"] != first.json["run_id"]
+    assert other.json["replayed"] is False
+
+
+async def test_the_key_is_that_of_the_run_also_where_no_answer_was_kept() -> None:
+    """As after a server died between starting the run and answering."""
+    body, headers = {"flow": "quick"}, {"Idempotency-Key": "order-9"}
+    async with site(flows=FLOWS, config=ServerConfig(port=0, idempotency_hours=0)) as place:
+        first = await place.call("POST", "/v1/runs", body=body, headers=headers)
+        again = await place.call("POST", "/v1/runs", body=body, headers=headers)
+        assert again.json["run_id"] == first.json["run_id"]
+        assert (first.json["replayed"], again.json["replayed"]) == (False, True)
 
 
 async def test_what_cannot_be_started_is_said_with_its_place(place: Site) -> None:
     unknown = await place.call("POST", "/v1/runs", body={"flow": "quik"})
-    assert (unknown.status, "quick" in unknown.json["detail"]) == (404, True)
+    assert (unknown.status, unknown.json["detail"]) == (404, "the store has no flow 'quik'")
     trigger = await place.call("POST", "/v1/runs", body={"flow": "quick", "trigger": "hook"})
     assert trigger.status == 422
     typed = await place.call("POST", "/v1/runs", body={"flow": "quick", "input": 3, "more": 1})
     assert {each["pointer"] for each in typed.json["errors"]} == {"#/input", "#/more"}
     state = await place.call("POST", "/v1/runs", body={"flow": "quick", "state": {"steps": 1}})
     assert state.status == 422
+
+
+async def test_whoever_may_not_read_runs_is_not_told_how_one_ended(place: Site) -> None:
+    _, key = await place.server.keyring.create("starter", Role.USER, "default", scopes=[Scope.RUNS_START])
+    got = await place.call("POST", "/v1/runs", body={"flow": "quick"}, headers={"Prefer": "wait=20"}, key=key)
+    assert (got.status, "output" in got.json) == (202, False)
+    assert (await place.call("GET", got.headers["Location"], key=key)).status == 403
 
 
 async def test_a_flow_that_is_disabled_starts_nothing(place: Site) -> None:

@@ -16,6 +16,7 @@ from openrun import Flow, StepContext
 from openrun.app import App, DurableRun
 from openrun.core.types import RunStatus
 from openrun.runtime.worker import WorkerOptions
+from openrun.server.access import Role
 from openrun.server.config import ServerConfig
 from openrun.steps.execution.conditional import StepConditional, StepConditionalConfig
 from openrun.steps.function import step
@@ -272,6 +273,21 @@ async def test_a_server_that_stops_ends_its_streams_in_good_order(place: Site) -
             await asyncio.gather(place.server.stop(), got.read())
     assert place.server.metrics.streams == 0
     assert place.app.tails.followers == 0
+
+
+async def test_a_stream_ends_with_the_key_that_opened_it(place: Site) -> None:
+    run = await place.app.start(ticking(1))
+    row, key = await place.server.keyring.create("short", Role.AUDITOR, "default")
+    headers = {**STREAM, "Authorization": f"Bearer {key}"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(place.server.url + path_of(run), headers=headers) as got,
+    ):
+        assert await got.content.readline() == b"retry: 2000\n"
+        await place.server.keyring.revoke(row.key_id)
+        async with asyncio.timeout(PATIENCE):
+            await got.read()
+    assert (await place.call("GET", path_of(run), headers=STREAM, key=key)).status == 401
 
 
 async def test_a_reader_that_goes_away_is_forgotten_and_the_run_goes_on(place: Site) -> None:

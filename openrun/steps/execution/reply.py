@@ -16,7 +16,7 @@ HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_
 
 class StepReplyConfig(StepConfig):
     status: OrTemplate[int] = Field(
-        default=200, ge=100, le=599, description="HTTP status to answer with.", examples=[201]
+        default=200, ge=200, le=599, description="HTTP status to answer with.", examples=[201]
     )
     headers: dict[HeaderName, HeaderValue] = Field(
         default_factory=dict, description="Headers of the answer.", examples=[{"X-Order": "{{order.id}}"}]
