@@ -17,6 +17,9 @@ PARTS = {
     "durable_resume": (),
     "durable_lists": ("psycopg",),
     "webhook": (),
+    "node_red": (),
+    "streams": (),
+    "start_up": (),
 }
 """What can be measured, and the packages that it takes beyond our own."""
 

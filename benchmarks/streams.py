@@ -77,11 +77,12 @@ def _lines(seen: dict[tuple[str, bool], list[Seen]], events: list[float]) -> lis
     times = {there: statistics.median(each.median_ms for each in steady[there]) for there in steady}
     tails = {there: statistics.median(each.p99_ms for each in steady[there]) for there in steady}
     faults = sum(each.faults for rounds in seen.values() for each in rounds)
+    rate = statistics.median(events)
     return [
-        f"{READERS} readers of {RUNS + 1} runs got {statistics.median(events):,.0f} events a second; "
-        f"{faults} faults of others; load average {os.getloadavg()[0]:.1f}",
-        f"at {STEADY} webhooks a second, with readers: {times[True]:.1f} ms, p99 {tails[True]:.0f} ms; "
-        f"without: {times[False]:.1f} ms, p99 {tails[False]:.0f} ms (median {late - 1:+.0%})",
+        f"{READERS} readers of {RUNS + 1} runs: {rate:,.0f} events a second; {faults} faults of others",
+        f"load average {os.getloadavg()[0]:.1f}; at {STEADY} webhooks a second:",
+        f"  with readers    {times[True]:.1f} ms, p99 {tails[True]:.0f} ms (median {late - 1:+.0%})",
+        f"  without readers {times[False]:.1f} ms, p99 {tails[False]:.0f} ms",
         row(
             f"as many webhooks as can be: {middle['most', True]:,.0f} a second of {middle['most', False]:,.0f}",
             f"{1 - kept:.1%} slower",

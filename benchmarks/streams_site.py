@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.webhook_site import THREE_STEPS, answering
 from openrun import Flow, StepContext, step
 from openrun.app import App
+from openrun.cli.durable import share_the_interpreter
 from openrun.runtime.worker import WorkerOptions
 from openrun.server.access import ALL_NAMESPACES, Role
 from openrun.server.api import ROUTES
@@ -58,4 +59,5 @@ async def main(folder: Path, runs: int) -> None:
 
 
 if __name__ == "__main__":
+    share_the_interpreter()
     asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

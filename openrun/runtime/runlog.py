@@ -148,6 +148,8 @@ class RunLog:
         self._children: list[Slice] = []
         self._messages: list[Message] = []
         self._progress: list[ProgressRow] = []
+        self._reported = False
+        """There is progress in the slice under way."""
         self._ripe = False
         """Progress has waited for long enough to be written without events."""
         self._ripening: asyncio.TimerHandle | None = None
@@ -284,6 +286,7 @@ class RunLog:
             progress=tuple(self._progress),
             compensations=compensation_rows(facts),
         )
+        self._reported = bool(self._progress)
         self._progress, self._ripe = [], False
         self._birth = None
         self._children, self._messages, self._taken = [], [], []
@@ -326,8 +329,10 @@ class RunLog:
         self._holder.unwritable(self._flying_from, f"its journal cannot be written: {fault}")
 
     def _heard(self, shown: list[Shown], gates: list[Callable[[], None]]) -> None:
-        if shown:
+        if shown or self._reported:
+            # Progress was shown before it was written: that it is on disk now is news to those who read it there.
             self._holder.heard(shown)
+        self._reported = False
         if self._watch is not unseen:
             for each in shown:
                 self._tell_watcher(each)

@@ -2,13 +2,13 @@
 
 import base64
 import json
-import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
 import msgspec
+import re2
 
 from openrun.core.errors import ErrorObject
 
@@ -18,6 +18,9 @@ _MASK = "***"
 _SHORTEST = 4
 """Shorter values would mask innocent text."""
 _SHORTEST_IN_BASE64 = 8
+_ANY_CASE = re2.Options()
+_ANY_CASE.case_sensitive = False
+_ANY_CASE.max_mem = 64 * 2**20
 _DATA = frozenset(
     {"input", "state", "patch", "output", "data", "details", "message", "code", "items", "inputs", "results"}
     | {"reason", "result", "error", "failures", "wait", "asks", "payload", "title", "form", "answer", "value"}
@@ -53,8 +56,8 @@ class Redactor:
         values = {each for each in secrets.values() if len(each) >= _SHORTEST}
         spelled = {each for value in values for each in _spellings(value)}
         # Longest first, so that a secret inside another leaves no rest of it; in any case, as hosts are.
-        parts = map(re.escape, sorted(spelled, key=len, reverse=True))
-        self._values = re.compile("|".join(parts), re.IGNORECASE) if values else None
+        parts = map(re2.escape, sorted(spelled, key=len, reverse=True))
+        self._values = re2.compile("|".join(parts), _ANY_CASE) if values else None
 
     def error(self, error: ErrorObject) -> ErrorObject:
         if not self._values:
@@ -67,7 +70,8 @@ class Redactor:
         )
 
     def _text(self, text: str) -> str:
-        return self._values.sub(_MASK, text) if self._values else text
+        # Nearly all texts have none, and finding that out is quick.
+        return self._values.sub(_MASK, text) if self._values and self._values.search(text) else text
 
     def _data(self, value: Any) -> Any:
         if isinstance(value, str):

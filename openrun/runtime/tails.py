@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
-from openrun.core.events import Shown
+from openrun.core.events import Shown, StepProgress
 from openrun.core.types import FINAL, RunStatus
 from openrun.runtime.observer import Seen
 from openrun.store.base import Records, StoreUnavailable
@@ -161,7 +161,9 @@ class Tails:
 
     def heard(self, run: Seen, shown: Sequence[Shown]) -> None:
         """Wake those who follow the run."""
-        del shown
+        if shown and all(type(each) is StepProgress for each in shown):
+            # It is told of before it is on disk.
+            return
         watched = self._watched.get(run.run_id)
         if watched is not None:
             watched.wake()

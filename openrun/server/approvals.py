@@ -10,6 +10,7 @@ from openrun.runtime.errors import UnknownWait
 from openrun.runtime.waits import Told
 from openrun.server.access import Scope
 from openrun.server.paging import LINK, Page, PageQuery, paged, position
+from openrun.server.problem import Problem
 from openrun.server.route import Answer, Call, Nothing, Route
 from openrun.server.run_views import RUN, WaitView, wait_view
 from openrun.store.rows import WaitFilter, WaitRow
@@ -112,6 +113,10 @@ async def reject(call: Call) -> Answer:
 
 async def answer(call: Call) -> Answer:
     row = await _wait(call)
+    if row.kind not in _OF_PEOPLE and Scope.RUNS_CONTROL not in call.principal.scopes:
+        raise Problem(
+            403, f"this waits for a {row.kind}: telling a run of one needs {Scope.RUNS_CONTROL.value!r}"
+        )
     told = await call.space.waits.answer(
         row.wait_id, call.body.value, by=call.principal.name, roles=_roles(call)
     )

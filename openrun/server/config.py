@@ -18,12 +18,14 @@ class ServerConfig:
     """Origins of pages that may change something through a browser, beside the server's own."""
     max_body: int = 1_048_576
     """Of a webhook or a call; a flow document may have `max_document`."""
-    max_document: int = 16 * 1_048_576
+    max_document: int = 8 * 1_048_576
     body_seconds: float = 30.0
     heartbeat: float = 15.0
     """How often a stream says that it is still there."""
     stall: float = 20.0
     """How long a reader of a stream may take nothing."""
+    lasting_per_address: int = 50
+    """Streams and waiting callers of webhooks that one address may have: they have no key."""
     grace: float = 10.0
     """What requests and steps under way get when the server stops."""
     refresh: float = 1.0

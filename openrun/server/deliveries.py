@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from openrun.core.events import FlowStarted, decode_fact
 from openrun.runtime.errors import UnknownRun
 from openrun.server.access import Scope
+from openrun.server.flow_lookup import require_enabled
 from openrun.server.hooks import PREFIX
 from openrun.server.instants import instant
 from openrun.server.paging import LINK, Page, PageQuery, paged, position
@@ -113,6 +114,9 @@ async def get_delivery(call: Call) -> Answer:
 
 async def replay_delivery(call: Call) -> Answer:
     latest = call.body.version == "latest"
+    delivery = await call.space.records.delivery(call.path["run_id"])
+    if delivery is not None:
+        await require_enabled(call, delivery.flow_id)
     run = await call.space.replay_delivery(call.path["run_id"], latest=latest, key=call.own_key)
     return await started(call, run)
 

@@ -4,6 +4,7 @@ import re
 
 from openrun.core.near import did_you_mean
 from openrun.runtime.errors import UnknownFlow, UnknownVersion
+from openrun.server.problem import Problem
 from openrun.server.route import Call
 from openrun.store.rows import FlowRow, VersionRow
 
@@ -19,6 +20,13 @@ async def flow_row(call: Call) -> FlowRow:
         hint = did_you_mean(flow_id, [each.flow_id for each in await records.flows(namespace)])
         raise UnknownFlow(f"there is no flow {flow_id[:80]!r}" + (f"; {hint}" if hint else ""))
     return row
+
+
+async def require_enabled(call: Call, flow_id: str) -> None:
+    """Raises `Problem` (409) for a flow that is disabled: nothing starts its runs but other runs."""
+    row = await call.space.records.flow(flow_id, namespace=call.space.namespace)
+    if row is not None and not row.enabled:
+        raise Problem(409, f"flow {flow_id!r} is disabled; enable it first", slug="flow-disabled")
 
 
 async def version_row(call: Call) -> VersionRow:

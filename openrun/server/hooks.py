@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from openrun.core.types import Json, RunStatus
 from openrun.runtime.surroundings import secrets_of
 from openrun.server.bodies import read_body
+from openrun.server.browsers import check_stranger
 from openrun.server.caller import Caller, Said
 from openrun.server.hook_stream import stream_hook
 from openrun.server.mounting import Mounting
@@ -33,6 +35,7 @@ PREFIX = "/hooks"
 _LONGEST_WAIT = 60.0
 _PATIENCE = 5.0
 """How long a caller waits for a store that does not answer, in seconds."""
+_QUIET = 60.0
 _BODILESS = frozenset({204, 205, 304})
 _OURS = frozenset(
     {"connection", "content-length", "content-security-policy", "date", "keep-alive", "server", "set-cookie"}
@@ -56,6 +59,8 @@ class Hooks:
         self._callers: set[Caller] = set()
         """Those who are kept on the line."""
         self._gives_up = False
+        self._told_at: dict[str, float] = {}
+        """When the log was last told of a trigger's callers."""
 
     def give_up(self) -> None:
         """Keep nobody on the line any longer: all get the ids of their runs."""
@@ -68,11 +73,14 @@ class Hooks:
         path, _, query = request.raw_path.partition("?")
         found = self._find(request.method, path.removeprefix(PREFIX))
         endpoint = found.endpoint
+        if endpoint.config.proof() is None:
+            # Nothing else tells a page that somebody opened from somebody who may call.
+            check_stranger(self._house.config, request)
         trigger = f"{endpoint.flow_id}/{endpoint.step_id}"
         try:
             response = await self._take(found, request, query)
         except Refusal as refused:
-            told = _told(refused, endpoint)
+            told = self._told(refused, endpoint)
             self._house.metrics.webhook(trigger, told.slug)
             raise told from None
         except Problem as problem:
@@ -126,16 +134,46 @@ class Hooks:
         preferred = seconds is not None
         if seconds is None:
             seconds = seconds_in(endpoint.config.wait_seconds) if mode in ("last_step", "respond") else 0.0
-        run = await self._begun(space, asked, caller if seconds else None)
-        if mode == "stream" and not preferred:
-            return await stream_hook(request, self._house, space, run)
-        said = await self._said(caller, space, run, seconds) if seconds else None
+        streams = mode == "stream" and not preferred
+        with self._room(request, lasts=streams or bool(seconds)) as there_is:
+            if streams and not there_is:
+                raise Problem(
+                    503, "too many streams are open; try again later", headers={"Retry-After": "10"}
+                )
+            waits = bool(seconds) and there_is
+            run = await self._begun(space, asked, caller if waits else None)
+            if streams:
+                return await stream_hook(request, self._house, space, run)
+            said = await self._said(caller, space, run, seconds) if waits else None
         response = _accepted(run) if said is None else _said(said, run, outputs=mode == "last_step")
         if preferred:
             response.headers["Preference-Applied"] = "wait" if seconds else "respond-async"
         if run.replayed:
             response.headers[REPLAYED] = "true"
         return response
+
+    def _room(self, request: web.BaseRequest, *, lasts: bool) -> AbstractContextManager[bool]:
+        """Whether this caller may be kept on the line."""
+        return (
+            self._house.lasting.place(request.remote, known=False)
+            if lasts
+            else nullcontext(enter_result=False)
+        )
+
+    def _told(self, refused: Refusal, endpoint: Endpoint) -> Problem:
+        trigger = f"{endpoint.flow_id}/{endpoint.step_id}"
+        if isinstance(refused, BadSignature | MissingSecret) and self._seldom(trigger):
+            level = logging.ERROR if isinstance(refused, MissingSecret) else logging.INFO
+            _log.log(level, "webhook %s refuses its callers: %s", trigger, refused.reason)
+        return _told(refused, endpoint)
+
+    def _seldom(self, trigger: str) -> bool:
+        """Whether the log has not been told for a while: anybody may call, as often as they like."""
+        now = self._house.app.clock.monotonic()
+        if now - self._told_at.get(trigger, -_QUIET) < _QUIET:
+            return False
+        self._told_at[trigger] = now
+        return True
 
     async def _said(self, caller: Caller, space: Space, run: DurableRun, seconds: float) -> Said | None:
         if self._gives_up:
@@ -217,11 +255,6 @@ def _allowed(given: Json) -> dict[str, str]:
 
 
 def _told(refused: Refusal, endpoint: Endpoint) -> Problem:
-    trigger = f"{endpoint.flow_id}/{endpoint.step_id}"
-    if isinstance(refused, BadSignature):
-        _log.info("webhook %s refused a request: %s", trigger, refused.reason)
-    if isinstance(refused, MissingSecret):
-        _log.error("webhook %s cannot check its callers: %s", trigger, refused.reason)
     errors = refused.faults if isinstance(refused, InvalidInput) else ()
     # Some clients ask for a password only when they are told to.
     asks = isinstance(refused, BadSignature) and isinstance(endpoint.config.proof(), BasicSecret)

@@ -21,10 +21,16 @@ _FRESH = 1.0
 _TOUCH_MS = 60_000
 _MOST = 10_000
 _LONGEST = 200
+_GIVEN = "given"
+"""Name of the key that the operator chose."""
 
 
 class UnusableName(OpenRunError, ValueError):
     """A name has characters that cannot be seen, or none that can."""
+
+
+class UnusableKey(OpenRunError, ValueError):
+    """A key that was ended opens nothing, whoever gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +86,19 @@ class Keyring:
         return (await self.create("first", Role.ADMIN, ALL_NAMESPACES))[1]
 
     async def given(self, key: str) -> None:
-        """Make a key that the operator chose one of an admin, unless it is known."""
-        if await self._store.key(hash_of(key)) is None:
-            await self.create("given", Role.ADMIN, ALL_NAMESPACES, key=key)
+        """Make the key that the operator chose the one of the admin: one that was given before opens nothing more.
+
+        Raises `UnusableKey` for one that was ended.
+        """
+        known = await self._store.key(hash_of(key))
+        if known is not None and known.revoked_at is not None:
+            raise UnusableKey("the key that was given was given before, and ended since: choose another one")
+        for row in await self._store.keys():
+            is_given = row.name == _GIVEN and row.namespace == ALL_NAMESPACES
+            if is_given and row.revoked_at is None and row.hash != hash_of(key):
+                await self.revoke(row.key_id)
+        if known is None:
+            await self.create(_GIVEN, Role.ADMIN, ALL_NAMESPACES, key=key)
 
     async def principal(self, key: str) -> Principal | None:
         """Whose key it is; None for one that is unknown, has expired or was revoked (in the last second, perhaps)."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from openrun.runtime.errors import UnknownRun
 from openrun.server.access import Scope
 from openrun.server.deliveries import started
+from openrun.server.flow_lookup import require_enabled
 from openrun.server.instants import instant
 from openrun.server.paging import LINK, Page, PageQuery, paged, position
 from openrun.server.route import Answer, Call, Route
@@ -55,6 +56,7 @@ async def get_letter(call: Call) -> Answer:
 
 async def replay_letter(call: Call) -> Answer:
     letter = await _letter(call)
+    await require_enabled(call, letter.flow_id)
     return await started(call, await call.space.replay_dead(letter.run_id, key=call.own_key))
 
 

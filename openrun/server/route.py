@@ -14,6 +14,7 @@ from openrun.net.trace_context import TraceContext
 from openrun.server.access import Principal, Scope
 from openrun.server.config import ServerConfig
 from openrun.server.keyring import Keyring
+from openrun.server.lasting import Lasting
 from openrun.server.mounting import Mounting
 from openrun.space import Space
 from openrun.telemetry.metrics import Metrics
@@ -47,6 +48,10 @@ class House(Protocol):
         """Set once the server stops: what lasts has to end."""
 
     def space(self, namespace: str) -> Space: ...
+
+    @property
+    def lasting(self) -> Lasting:
+        """Room for answers that last."""
 
     @property
     def mounting(self) -> Mounting:

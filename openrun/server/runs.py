@@ -6,7 +6,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from openrun.core.types import FINAL, RunStatus
+from openrun.runtime.errors import UnknownFlow
 from openrun.server.access import Scope
+from openrun.server.flow_lookup import require_enabled
 from openrun.server.paging import LINK, Page, PageQuery, paged, position
 from openrun.server.prefer import wait_seconds
 from openrun.server.problem import Problem
@@ -110,17 +112,19 @@ class RunsQuery(PageQuery):
 async def start(call: Call) -> Answer:
     body: StartBody = call.body
     space = call.space
-    flow = await space.records.flow(body.flow, namespace=space.namespace)
-    if flow is not None and not flow.enabled:
-        raise Problem(409, f"flow {body.flow!r} is disabled; enable it first", slug="flow-disabled")
-    run = await space.start(
-        body.flow,
-        body.trigger,
-        input=body.input,
-        state=body.state,
-        key=call.own_key,
-        trace=None if call.trace is None else (call.trace.traceparent, call.trace.tracestate),
-    )
+    await require_enabled(call, body.flow)
+    try:
+        run = await space.start(
+            body.flow,
+            body.trigger,
+            input=body.input,
+            state=body.state,
+            key=call.own_key,
+            trace=None if call.trace is None else (call.trace.traceparent, call.trace.tracestate),
+        )
+    except UnknownFlow:
+        # What there is instead is not for everybody who may start one.
+        raise Problem(404, f"the store has no flow {body.flow!r}") from None
     headers = {"Location": f"/v1/runs/{run.run_id}"}
     resource = f"run/{run.run_id}"
     preferred = call.request.headers.getall("Prefer", ())

@@ -12,11 +12,13 @@ from structlog.contextvars import bound_contextvars
 from openrun.app import App
 from openrun.runtime.ids import new_request_id
 from openrun.server import health
-from openrun.server.config import LOOPBACK, ServerConfig
+from openrun.server.browsers import check_host
+from openrun.server.config import ServerConfig
 from openrun.server.connections import ConnectionLimits, Listening, serve_connections
 from openrun.server.dispatch import Dispatcher, refusal
 from openrun.server.hooks import PREFIX, Hooks
 from openrun.server.keyring import Keyring
+from openrun.server.lasting import Lasting
 from openrun.server.mounting import Mounting
 from openrun.server.problem import Problem
 from openrun.server.route import PROBES, REQUEST_ID, Route
@@ -27,7 +29,6 @@ from openrun.telemetry.metrics import Metrics
 _log = logging.getLogger("openrun.server")
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 _HOOKS = "/hooks"
 _MOST_SPACES = 1_000
 
@@ -53,6 +54,7 @@ class Server:
         self.mounting = Mounting(app, self.config.refresh)
         self.routes: Sequence[Route] = (*health.routes(app.clock), *routes)
         self._limits = limits or ConnectionLimits()
+        self.lasting = Lasting(self._limits.connections // 2, self.config.lasting_per_address)
         self._spaces: dict[str, Space] = {}
         self._dispatcher = Dispatcher(self)
         self._hooks = Hooks(self, self.mounting)
@@ -65,6 +67,8 @@ class Server:
         self._listening = await serve_connections(
             self._respond, limits=self._limits, host=self.config.host, port=self.config.port
         )
+        # Those in force: the process may be allowed fewer connections than were asked for.
+        self.lasting = Lasting(self._listening.limits.connections // 2, self.config.lasting_per_address)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -138,7 +142,7 @@ class Server:
         if path == PREFIX or path.startswith(f"{PREFIX}/"):
             return _HOOKS, await self._hooks.answer(request)
         if path not in PROBES:
-            self._check_host(request)
+            check_host(self.config, request)
         return await self._dispatcher.answer(request, path, request_id)
 
     def _refused(self, error: Exception, request_id: str) -> web.StreamResponse:
@@ -150,17 +154,3 @@ class Server:
             _log.error("a request could not be answered", exc_info=error)
             problem = Problem(500, "this is our fault; the log says more under this request_id")
         return refusal(problem, request_id)
-
-    def _check_host(self, request: web.BaseRequest) -> None:
-        """A page of somebody else may have its name resolved to this machine: it still says its own name."""
-        config = self.config
-        if not config.is_loopback and not config.hosts:
-            return
-        match = _HOST.fullmatch(request.headers.get("Host", ""))
-        name = match[1].strip("[]").lower() if match else ""
-        if name not in LOOPBACK | config.hosts | {config.host}:
-            raise Problem(
-                403,
-                f"this server does not answer for the host {name[:100]!r}; `--allow-host` adds a name",
-                slug="unknown-host",
-            )

@@ -78,6 +78,13 @@ async def stream_run(call: Call, row: RunRow, after: int, *, skipped: bool = Fal
     """Answer with the events of a run after this seq, until it has ended; 204 when nothing can follow."""
     if row.status in FINAL and after >= row.seq:
         return web.Response(status=204, headers={"Cache-Control": "no-store"})
+    with call.house.lasting.place(call.request.remote, known=True) as there_is:
+        if not there_is:
+            raise Problem(503, "too many streams are open; try again later", headers={"Retry-After": "10"})
+        return await _stream(call, row, after, skipped=skipped)
+
+
+async def _stream(call: Call, row: RunRow, after: int, *, skipped: bool) -> web.StreamResponse:
     skips = await Skips.of(call, row, after) if skipped else None
     reached = Reached(seq=after, progress=await _progress(call, row.run_id) if after else 0)
     response = web.StreamResponse(headers={**_HEADERS, "X-Request-ID": call.request_id})

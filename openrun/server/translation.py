@@ -104,8 +104,6 @@ def _store(error: Exception) -> Problem:
 
 _WORDS: tuple[tuple[tuple[type[Exception], ...], Callable[[Exception], Problem]], ...] = (
     ((StoreUnavailable,), _store),
-    # What there is instead is not for everybody who may ask for one thing.
-    ((UnknownFlow,), lambda error: Problem(404, str(error).partition(";")[0])),
     (_UNKNOWN, lambda error: Problem(404, str(error))),
     (_CONFLICTS, lambda error: Problem(409, str(error))),
     ((NotAllowed,), lambda error: Problem(403, str(error))),

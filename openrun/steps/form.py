@@ -35,7 +35,7 @@ _PATTERN_BYTES = 256 * 2**10
 """Of one pattern, compiled."""
 _WORK = 20_000_000
 """Parts of the form times those of the value; what takes about a second."""
-_MULTIPLE = 50
+_MULTIPLE = 1_000
 """Parts that a `multipleOf` counts for."""
 _WORK_OF_TELLING = 200_000
 """The same, where each fault is told: telling one takes far longer than finding out that there is one."""
@@ -111,11 +111,11 @@ class _Form:
                 self.count(each, depth + 1)
 
     def _note(self, key: str, value: Json) -> None:
-        if key == "pattern":
-            self.patterns += 1
-        elif key == "multipleOf":
+        if key == "multipleOf":
             # Exact arithmetic, on numbers of any size.
             self.parts += _MULTIPLE
+        if key == "pattern":
+            self.patterns += 1
         elif key == "patternProperties" and isinstance(value, dict):
             self.patterns += len(value)
         elif key in {"unevaluatedProperties", "unevaluatedItems"}:

@@ -3,12 +3,19 @@
 import re
 from functools import lru_cache
 
-from openrun.steps.triggers.signature import BasicSecret, HeaderSecret, HmacSignature
+from openrun.steps.triggers.signature import HeaderSecret, HmacSignature
 from openrun.steps.triggers.webhook import TriggerWebhookConfig
 from openrun.triggers.base import Arrival
 
 MASK = "***"
 
+_PROVING = {
+    "basic": "authorization",
+    "github": "x-hub-signature-256",
+    "slack": "x-slack-signature",
+    "standard": "webhook-signature",
+    "stripe": "stripe-signature",
+}
 _SENSITIVE = re.compile(
     r"authorization|cookie|token|secret|passw|credential|api[-_]?key|access[-_]?key|auth[-_]?key|(^|[-_])auth([-_]|$)|session|bearer|oidc|client-cert|(^|[-_])jwt([-_]|$)"
 )
@@ -29,14 +36,14 @@ def _is_sensitive(name: str) -> bool:
 
 
 def _proving(config: TriggerWebhookConfig) -> str | None:
-    """The header that the trigger's callers prove themselves with, where its name can be any."""
+    """The header that the trigger's callers prove themselves with: whoever reads it could send the same again."""
     match config.proof():
         case HeaderSecret(name=name) | HmacSignature(header=name):
             return name.lower()
-        case BasicSecret():
-            return "authorization"
-        case _:
+        case None:
             return None
+        case proof:
+            return _PROVING[proof.scheme]
 
 
 def _clean(value: str) -> str:

@@ -10,13 +10,14 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 
 from tests.docs.blocks import ROOT, SECONDS, Block
 
 SHOWN = "http://127.0.0.1:8600"
 """The address that pages show: that of a server that is told nothing else."""
 
-_SERVE = re.compile(r"^openrun serve\b.*$", re.MULTILINE)
+_SERVE = re.compile(r"^openrun serve\b(?:.*\\\n)*.*$", re.MULTILINE)
 _ADDRESS = re.compile(r" at (http://\S+)$", re.MULTILINE)
 _KEY = re.compile(r"^ +(or_\S+)$", re.MULTILINE)
 _BEGIN = """set -euo pipefail
@@ -96,10 +97,17 @@ class Shell:
         assert self._server is not None
         assert self._server.stdout is not None
         said = ""
-        for line in self._server.stdout:
-            said += line
-            if line.startswith("stop "):
-                return said
+        # A server that says nothing more has its output ended by this.
+        patience = threading.Timer(SECONDS, self._server.kill)
+        patience.start()
+        try:
+            for line in self._server.stdout:
+                said += line
+                if line.startswith("stop "):
+                    return said
+        finally:
+            patience.cancel()
+            patience.join()
         raise AssertionError(f"{block}: the server has not started\n{said}{self._logged()}")
 
     def _logged(self) -> str:

@@ -120,7 +120,8 @@ def test_nearly_all_claims_name_a_test() -> None:
 def commands_shown() -> list[list[str]]:
     """What the pages say to type, be it in a block or in a line of text."""
     blocks = [block for page in PAGES for block in blocks_of(page) if block.language == "bash"]
-    lines = [line for block in blocks for line in block.text.splitlines() if line.startswith("openrun ")]
+    whole = [line for block in blocks for line in block.text.replace("\\\n", " ").splitlines()]
+    lines = [line for line in whole if line.startswith("openrun ")]
     spans = [span for page in PAGES for span in re.findall(r"`(openrun [^`]+)`", prose(page))]
     return [shlex.split(line, comments=True) for line in (*lines, *spans)]
 

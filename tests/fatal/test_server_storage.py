@@ -52,7 +52,6 @@ async def back(deliver: Callable[[str], Awaitable[Got]], delivery_id: str) -> st
 
 async def test_a_full_disk_is_told_and_forgotten_once_it_has_room(tmp_path: Path) -> None:
     async with small_disk(tmp_path, SECONDS) as disk:
-        await disk.call("GET", "/v1/runs")
         runs = [(await disk.deliver(f"early-{number}")).json["run_id"] for number in range(5)]
         disk.fill()
         runs += (await acknowledged_until(507, disk.deliver)).values()

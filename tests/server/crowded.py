@@ -22,7 +22,7 @@ from tests.server.site import Site, site
 ResultT = TypeVar("ResultT")
 
 PATIENCE = 30
-ENOUGH = 4
+ENOUGH = {"/v1/approvals": 12, "/v1/effects?status=unknown": 4, "/v1/dead-letters": 8, "/v1/compensations": 4}
 ORDER = {
     "type": "object",
     "required": ["lines"],
@@ -39,6 +39,12 @@ async def pay(context: StepContext) -> Any:
         raise TimeoutError
 
     return await context.effect("charge", charge, effect="at_most_once")
+
+
+@step
+async def wonder(context: StepContext) -> Any:
+    """Asks somebody for anything at all."""
+    return await context.interrupt({"which": "colour"}, title="Which colour?")
 
 
 def flow_of(flow_id: str, *steps: Mapping[str, Any], **trigger: Any) -> dict[str, Any]:
@@ -61,10 +67,11 @@ BY_HAND = (
     flow_of("broken", SETS, FAILS),
     flow_of("ask", {"id": "ask", "type": "approval", "config": {"title": "Pay?", "payload": {"amount": 5}}}),
     flow_of("doubt", {"id": "pay", "type": "pay"}),
+    flow_of("wonder", {"id": "wonder", "type": "wonder"}),
     flow_of("undone", UNDOES_BADLY, FAILS),
     flow_of("parent", {"id": "sub", "type": "subflow", "config": {"flow": "orders"}}),
 )
-OFTEN = {"ask": 6, "doubt": 4, "broken": 4, "undone": 4}
+OFTEN = {"ask": 6, "wonder": 6, "doubt": 4, "broken": 4, "undone": 4}
 """Runs that calls may use up, and how many there are."""
 HOOKED = (
     flow_of("order", SETS, path="/orders/{shop}", input_schema=ORDER, methods=["POST", "PUT"]),
@@ -130,6 +137,7 @@ def crowded() -> Iterator[Crowded]:
 async def _enter(stack: AsyncExitStack) -> Site:
     catalog = StepCatalog.builtin()
     catalog.add("pay", pay)
+    catalog.add("wonder", wonder)
     config = ServerConfig(port=0, grace=0.5, refresh=0.05)
     made = await stack.enter_async_context(site(catalog=catalog, secrets=SECRETS, config=config))
     for flow in (flow_of("orders"), *BY_HAND, *HOOKED):
@@ -139,47 +147,46 @@ async def _enter(stack: AsyncExitStack) -> Site:
 
 
 async def _fill(made: Site) -> dict[str, list[str]]:
-    runs = [
-        await _started(made, flow["id"])
-        for number in range(max(OFTEN.values()))
-        for flow in BY_HAND
-        if number < OFTEN.get(flow["id"], 1)
-    ]
+    for flow in BY_HAND:
+        for _ in range(OFTEN.get(flow["id"], 1)):
+            got = await made.call("POST", "/v1/runs", body={"flow": flow["id"]})
+            assert got.status == 202, got.text
     got = await made.hook("/orders/shop", {"lines": [{"sku": "a"}]})
     assert got.status == 202, got.text
-    runs.append(got.json["run_id"])
     await _settled(made)
+    rows = await made.app.store.runs(RunFilter())
     flows = await made.app.store.flows()
     spare, _ = await made.server.keyring.create("spare", Role.USER, "default")
     await made.server.keyring.create("other", Role.ADMIN, "other")
     waits = (await made.call("GET", "/v1/approvals")).json["items"]
     effects = (await made.call("GET", "/v1/effects")).json["items"]
     assert (await made.call("GET", "/v1/deliveries")).json["items"]
+    undone = (await made.call("GET", "/v1/compensations")).json["items"]
+    dead = (await made.call("GET", "/v1/dead-letters")).json["items"]
     return {
-        "run_id": runs,
+        "run_id": [row.run_id for row in rows if row.flow_id not in ("ask", "wonder")],
+        "compensations.step_id": ["charge"],
+        "compensations.run_id": [each["run_id"] for each in undone],
+        "dead letters.run_id": [each["run_id"] for each in dead],
+        "deliveries.run_id": [row.run_id for row in rows if row.flow_id == "order"],
         "flow_id": [flow.flow_id for flow in flows],
         "version": [flow.version for flow in flows],
         "step_id": ["charge", "boom", "begin"],
         "key_id": [spare.key_id],
-        "wait_id": [each["wait_id"] for each in waits],
+        # Approvals and inputs by turns, so that either half has both.
+        "wait_id": [each["wait_id"] for each in sorted(waits, key=lambda each: str(each["wait_id"]))],
         "effects.key": [each["key"] for each in effects],
         "steps.key": ["request", "approval"],
     }
-
-
-async def _started(made: Site, flow: str) -> str:
-    got = await made.call("POST", "/v1/runs", body={"flow": flow})
-    assert got.status == 202, got.text
-    return str(got.json["run_id"])
 
 
 async def _settled(made: Site) -> None:
     """Until each run has ended, or waits for what does not come by itself."""
     async with asyncio.timeout(PATIENCE):
         for row in await made.app.store.runs(RunFilter()):
-            if row.flow_id not in ("slow", "ask", "doubt"):
+            if row.flow_id not in ("slow", "ask", "doubt", "wonder"):
                 await made.app.ended(row.run_id)
-        for place in ("/v1/approvals", "/v1/effects?status=unknown", "/v1/dead-letters", "/v1/compensations"):
-            while len((await made.call("GET", place)).json["items"]) < ENOUGH:  # noqa: ASYNC110
+        for place, enough in ENOUGH.items():
+            while len((await made.call("GET", place)).json["items"]) < enough:  # noqa: ASYNC110
                 # What is asked for here is on disk a moment after the run has come to it.
                 await asyncio.sleep(0.01)

@@ -253,7 +253,7 @@ async def test_a_caller_who_hangs_up_does_not_stop_the_run() -> None:
     async with site(flows=[flow(step("delay", "rest", seconds=1), mode="last_step")]) as it:
         host, port = it.server.address
         _, writer = await asyncio.open_connection(host, port)
-        writer.write(b"POST /hooks/work HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        writer.write(b"POST /hooks/work HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
         while not (rows := await it.app.store.deliveries(DeliveryFilter())):  # noqa: ASYNC110
             await asyncio.sleep(0.01)

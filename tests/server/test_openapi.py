@@ -1,5 +1,8 @@
+import base64
+import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +15,10 @@ from openrun.schemas import event_schema
 from openrun.server import health, reference
 from openrun.server.access import Role
 from openrun.server.api import ROUTES
+from openrun.server.curl import curl_line
+from openrun.server.listing import Listed, listed
 from openrun.server.openapi import document
-from openrun.server.page import page
+from openrun.server.page import POLICY, page
 from openrun.server.problem import Problem
 from openrun.server.prose import as_html
 from openrun.steps.triggers.webhook import TriggerWebhookConfig
@@ -233,6 +238,22 @@ async def test_the_page_needs_nothing_from_elsewhere(greeting: Site) -> None:
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
     assert re.findall(r"<script|<link|<img|<iframe|\bon[a-z]+=|style=|src=|@import|url\(", got.text) == []
+
+
+def test_the_style_of_the_page_is_the_one_that_the_policy_lets_in() -> None:
+    style = page(DOCUMENT).partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in POLICY
+
+
+@pytest.mark.parametrize("each", listed(DOCUMENT), ids=lambda each: each.operation)
+def test_every_operation_has_a_line_for_the_shell(each: Listed) -> None:
+    words = shlex.split(curl_line(each))
+    assert words[0] == "curl"
+    assert ("Authorization: Bearer $KEY" in words) is (each.scope != "")
+    assert not any("{" in word for word in words if word.startswith("http"))
+    if each.bodies:
+        assert isinstance(json.loads(words[words.index("-d") + 1]), dict)
 
 
 def test_the_page_shows_every_operation() -> None:

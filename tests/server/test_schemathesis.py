@@ -25,16 +25,21 @@ from tests.server.crowded import Crowded, crowded, endpoints
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
 PATIENCE = 20
 DOCUMENT = document((*health.routes(SystemClock()), *ROUTES), endpoints())
+FIRST = {"approvals.approve", "compensations.resolve", "dead_letters.discard"}
+SECOND = {"approvals.reject", "compensations.ignore", "dead_letters.replay"}
+"""What uses names up has one half of them."""
 NUMBERS = itertools.count()
 TAKEN = 24
 """So many names that are taken a path may have; which ones they are is known once the server runs."""
 
 EXPECTED = ("2xx", "3xx", "401", "403", "404", "409", "410")
 PARTICULAR = (
-    *("flows.upload", "flows.put", "runs.fork", "approvals.approve", "approvals.reject", "approvals.answer"),
-    *("keys.create", "effects.resolve"),
+    *("flows.upload", "flows.put", "approvals.approve", "approvals.reject", "approvals.answer"),
+    *("keys.create", "effects.resolve", "runs.start"),
 )
 """Operations that refuse more than a schema can say."""
+
+OFF = {"positive_data_acceptance": {"enabled": False}}
 
 
 def with_taken_names(made: dict[str, Any]) -> dict[str, Any]:
@@ -64,15 +69,13 @@ CONFIG = SchemathesisConfig.from_dict(
         "generation": {"deterministic": True},
         "checks": {"positive_data_acceptance": {"expected-statuses": [*EXPECTED, "412"]}},
         "operations": [
+            {"include-operation-id": "runs.fork", "checks": OFF},
             # Its path is that of a flow, too, which takes other methods.
             {
                 "include-operation-id": "flows.validate",
                 "checks": {"allow_header_conformance": {"enabled": False}},
             },
-            *(
-                {"include-operation-id": name, "checks": {"positive_data_acceptance": {"enabled": False}}}
-                for name in PARTICULAR
-            ),
+            *({"include-operation-id": name, "checks": OFF} for name in PARTICULAR),
         ],
     }
 )
@@ -95,10 +98,14 @@ def named(case: schemathesis.Case[Any], place: Crowded) -> None:
     """Put names that are taken where the marks are; requests that are not the same have keys of their own."""
     if IDEMPOTENCY_KEY in (case.headers or {}):
         case.headers[IDEMPOTENCY_KEY] += str(next(NUMBERS))
+    operation = case.operation.definition.raw["operationId"]
     tag = (case.operation.tags or [""])[0]
     for name, given in dict(case.path_parameters or {}).items():
         known = place.names.get(f"{tag}.{name}") or place.names.get(name)
         if known and isinstance(given, str) and given.startswith("taken-"):
+            half = (len(known) + 1) // 2
+            share = known[:half] if operation in FIRST else known[half:] if operation in SECOND else known
+            known = share or known
             case.path_parameters[name] = known[int(given.removeprefix("taken-")) % len(known)]
 
 

@@ -24,7 +24,6 @@ async def test_the_api_does_not_answer_for_other_hosts(greeting: Site, host: str
     got = await greeting.call("GET", "/v1/flows", headers={"Host": host})
     assert got.status in (400, 403)
     assert (await greeting.call("GET", "/livez", headers={"Host": "10.0.0.7"})).status == 200
-    assert (await greeting.hook("/greet/ada", headers={"Host": "tunnel.example"})).status == 201
 
 
 async def test_named_hosts_are_answered() -> None:
@@ -99,3 +98,14 @@ async def test_who_waits_for_too_long_when_the_server_stops_gets_the_id_of_the_r
         got = await waiting
         assert got.status == 202
         assert (await it.app.row(got.json["run_id"])).ended_at is None
+
+
+async def test_on_loopback_pages_of_others_reach_no_webhook_that_anyone_may_call() -> None:
+    proof = {"scheme": "header", "name": "X-Proof", "secret": "proof"}
+    flows = [hook_flow(path="/open"), hook_flow(path="/proved", flow_id="proved", signature=proof)]
+    async with site(flows=flows, secrets={"proof": "given by hand"}) as it:
+        for headers in ({"Host": "rebound.example"}, {"Origin": "https://evil.example"}):
+            assert (await it.hook("/open", headers=headers)).status == 403
+            proved = {**headers, "X-Proof": "given by hand"}
+            assert (await it.hook("/proved", headers=proved)).status == 202
+        assert (await it.hook("/open")).status == 202
