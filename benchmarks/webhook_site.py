@@ -9,6 +9,7 @@ from aiohttp import web
 
 from openrun import Flow
 from openrun.app import App
+from openrun.cli.durable import share_the_interpreter
 from openrun.server.api import ROUTES
 from openrun.server.config import ServerConfig
 from openrun.server.server import Server
@@ -53,6 +54,7 @@ async def bare() -> None:
 
 async def openrun(folder: Path) -> None:
     """As `openrun serve` does it: SQLite with FULL, an embedded worker, metrics."""
+    share_the_interpreter()
     metrics = Metrics()
     flows = [Flow.from_json(json.dumps(each)) for each in (THREE_STEPS, answering())]
     async with (

@@ -16,6 +16,7 @@ from openrun.cli.answers import (
     reject,
 )
 from openrun.cli.approvals import approvals
+from openrun.cli.audit import audit
 from openrun.cli.compensations import compensations
 from openrun.cli.control import CancelOptions, PauseOptions, ResolveOptions, cancel, pause, resolve, resume
 from openrun.cli.dlq import dlq
@@ -100,7 +101,7 @@ def application() -> typer.Typer:
     for options, command in _COMMANDS:
         app.command()(guarded(taking(options, command)))
     app.command()(guarded(version))
-    for group in (approvals, effects, compensations, dlq, keys):
+    for group in (approvals, effects, compensations, dlq, keys, audit):
         app.add_typer(group())
     return app
 

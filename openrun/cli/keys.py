@@ -13,6 +13,7 @@ from rich.text import Text
 
 from openrun.app import App
 from openrun.cli.options import taking
+from openrun.cli.person import By, named
 from openrun.cli.refusal import ExitCode, Refusal, guarded
 from openrun.cli.rows import at, document, since
 from openrun.cli.screen import error_screen, screen
@@ -21,7 +22,8 @@ from openrun.cli.text import clean, safe_json
 from openrun.core.durations import parse_duration
 from openrun.server.access import ALL_NAMESPACES, ROLES, Role, Scope
 from openrun.server.keyring import Keyring, principal_of
-from openrun.store.books import KeyRow
+from openrun.store.base import StoreError
+from openrun.store.books import AuditRow, KeyRow
 from openrun.store.projection import in_ms
 from openrun.store.rows import DEFAULT_NAMESPACE
 
@@ -49,6 +51,7 @@ class CreateOptions(StoreOptions):
         str | None,
         typer.Option(metavar="TIME", help="How long it lasts, such as 90d; for ever, when left out."),
     ] = None
+    by: By = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class RevokeOptions(StoreOptions):
     """Which key is ended."""
 
     key: Annotated[str, typer.Argument(metavar="ID", help="Id of the key, or the beginning of it.")]
+    by: By = None
 
 
 def keys() -> typer.Typer:
@@ -80,10 +84,11 @@ def create_key(options: CreateOptions) -> None:
     Without --expires it lasts until it is revoked. A store that does not exist yet is made.
     """
     _check(options)
+    by = named(options.by)
 
     async def create(app: App) -> tuple[KeyRow, str]:
         keyring = Keyring(app.store, app.clock)
-        return await keyring.create(
+        row, key = await keyring.create(
             options.name,
             options.role,
             options.namespace,
@@ -92,6 +97,8 @@ def create_key(options: CreateOptions) -> None:
             if options.expires is None
             else in_ms(app.clock.now()) + _milliseconds(options.expires),
         )
+        await _note(app, "keys.create", 201, row, by)
+        return row, key
 
     row, key = in_store(options.store, create, make=True)
     if options.as_json:
@@ -121,11 +128,13 @@ def list_keys(options: ListOptions) -> None:
 
 def revoke_key(options: RevokeOptions) -> None:
     """End a key; servers take it for what it was for one more second."""
+    by = named(options.by)
 
     async def end(app: App) -> KeyRow:
         row = _one(await app.store.keys(), options.key)
         if not await Keyring(app.store, app.clock).revoke(row.key_id):
             raise Refusal(f"key {row.key_id} was revoked before", code=ExitCode.CONFLICT)
+        await _note(app, "keys.revoke", 200, row, by)
         return row
 
     row = in_store(options.store, end)
@@ -140,6 +149,27 @@ def state(row: KeyRow, now: int) -> str:
     if row.revoked_at is not None:
         return "revoked"
     return "expired" if row.expires_at is not None and row.expires_at <= now else "active"
+
+
+async def _note(app: App, action: str, status: int, row: KeyRow, by: str) -> None:
+    """Add a row to the audit log, as the API does for the same operation."""
+    note = AuditRow(
+        at=in_ms(app.clock.now()),
+        namespace=DEFAULT_NAMESPACE if row.namespace == ALL_NAMESPACES else row.namespace,
+        actor=by,
+        actor_id="",
+        role="cli",
+        action=action,
+        resource=f"key/{row.key_id}",
+        status=status,
+        request_id="cli",
+    )
+    try:
+        await app.store.add_audit([note])
+    except StoreError as error:
+        # What was done is done, and a key that was made has to be shown all the same.
+        words = f"the audit log took no row for {action} of key {row.key_id}: {error}"
+        error_screen().print(Text(clean(words, 400), "yellow"))
 
 
 def _check(options: CreateOptions) -> None:

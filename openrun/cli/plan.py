@@ -103,6 +103,7 @@ def _config(options: ServeCommand) -> ServerConfig:
         port=options.port,
         hosts=frozenset(name.lower() for name in options.allow_host or ()),
         origins=frozenset(origin.removesuffix("/") for origin in options.allow_origin or ()),
+        proxies=frozenset(options.proxy or ()),
         max_body=options.max_body,
         grace=options.grace,
     )

@@ -70,6 +70,13 @@ class ServeCommand:
         list[str] | None,
         typer.Option(metavar="NAME", help="Name that the API may be called by; repeatable."),
     ] = None
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address of a proxy in front: what one address may have does not hold for it; repeatable.",
+        ),
+    ] = None
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(

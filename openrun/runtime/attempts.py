@@ -64,7 +64,7 @@ class Attempts:
         self._tasks: dict[Activation, tuple[asyncio.Task[None], StepPlan]] = {}
         self._stopped: dict[Activation, str] = {}
         self.contexts: dict[Activation, StepContext] = {}
-        self._limits = Deadlines[Activation](clock, self._over_time)
+        self._limits: Deadlines[Activation] = Deadlines(clock, self._over_time)
 
     def __bool__(self) -> bool:
         """Something runs."""

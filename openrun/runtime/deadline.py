@@ -15,7 +15,7 @@ class Deadline:
     def __init__(self, clock: Clock, grace: float, on_due: Callable[[], None]) -> None:
         self._clock = clock
         self._grace = grace
-        self._armed = Deadlines[None](clock, lambda _run: on_due())
+        self._armed: Deadlines[None] = Deadlines(clock, lambda _run: on_due())
         self.due: datetime | None = None
         self.stopping = False
 

@@ -89,7 +89,6 @@ class Driver:
         self.review_first: str | None = None
         """Why a run that goes on needs a person's look before anything starts."""
         self._held: list[Later] = []
-        """Orders that wait for the end of a pause."""
         self._clock = surroundings.clock
         self._inbox: deque[Callable[[], None]] = deque()
         self._ended: deque[tuple[Activation, Attempted | None]] = deque()
@@ -105,10 +104,11 @@ class Driver:
         self._attempts = Attempts(
             self._clock, self.post, self._heard_end, self._view, self._context, settled=self._effects.settled
         )
-        self._deadline = Deadline(
-            self._clock, surroundings.limits.always_grace, lambda: self.post(self._run_limit_reached)
+        grace = surroundings.limits.always_grace
+        self._deadline = Deadline(self._clock, grace, lambda: self.post(self._run_limit_reached))
+        self._timers: Deadlines[Activation] = Deadlines(
+            self._clock, lambda act: self.post(lambda: self._wake(act))
         )
-        self._timers = Deadlines[Activation](self._clock, lambda act: self.post(lambda: self._wake(act)))
         self.children = children(self.post)
         self._progress = Progress(surroundings.limits)
         self._compensation = Compensation(self, self._deadline, surroundings.limits.compensation_time)

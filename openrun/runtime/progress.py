@@ -1,6 +1,5 @@
 """What steps report while they run: plain, bounded in size and number."""
 
-from collections import Counter
 from typing import Any
 
 from openrun.core.errors import PermanentError
@@ -17,13 +16,13 @@ class Progress:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._counts: Counter[tuple[str, str, int]] = Counter()
+        self._counts: dict[tuple[str, str, int], int] = {}
 
     def accept(self, act: Activation, data: Any) -> Json:
         """The report as plain data. Raises `PermanentError` past the limits, `JsonError` for other data."""
         key = (act.step_id, act.scope, act.attempt)
-        self._counts[key] += 1
-        if self._counts[key] > self._limits.progress_count:
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        if count > self._limits.progress_count:
             raise PermanentError(
                 f"step {act.step_id!r} reported progress more than {self._limits.progress_count} times",
                 code="PROGRESS_LIMIT",

@@ -1,25 +1,22 @@
 """The audit log over HTTP: who changed what, and whether the log is as it was written."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from openrun.core.strict_json import decode
+from openrun.house.audit import CheckedAudit, check_audit
 from openrun.server.access import ALL_NAMESPACES, Scope
 from openrun.server.instants import instant
 from openrun.server.keys import asked_namespace
 from openrun.server.paging import LINK, Page, PageQuery, paged, position
 from openrun.server.problem import Problem
 from openrun.server.route import Answer, Call, Route
-from openrun.store.audit import broken
 from openrun.store.books import AuditFilter, AuditRow
-from openrun.store.chain import GENESIS
 
 _TAG = "audit"
 _PLAIN = r"^[^\x00-\x1f\x7f-\x9f]+$"
-_AT_ONCE = 1_000
 
 
 class AuditQuery(PageQuery):
@@ -31,7 +28,7 @@ class AuditQuery(PageQuery):
         max_length=200,
         pattern=_PLAIN,
         title="Actor",
-        description="Only what this one did: the name of a key.",
+        description="Only what this one did: the name of a key, or of whoever ran a command.",
         examples=["ci"],
     )
     action: str | None = Field(
@@ -64,11 +61,17 @@ class AuditView(BaseModel):
     number: int = Field(title="Number", description="Rows are numbered without a gap.", examples=[42])
     at: datetime = Field(title="At", description="When.", examples=["2026-11-21T11:30:46.123000Z"])
     namespace: str = Field(title="Namespace", description="Where.", examples=["default"])
-    actor: str = Field(title="Actor", description="Who: the name of a key.", examples=["ci"])
-    actor_id: str = Field(
-        title="Actor id", description="Id of the key.", examples=["0192c2f4-8a3b-7c1d-9e5f-2b6a4d8c0e13"]
+    actor: str = Field(
+        title="Actor", description="Who: the name of a key, or of whoever ran a command.", examples=["ci"]
     )
-    role: str = Field(title="Role", description="The role of the key.", examples=["operator"])
+    actor_id: str = Field(
+        title="Actor id",
+        description="Id of the key; empty for a command.",
+        examples=["0192c2f4-8a3b-7c1d-9e5f-2b6a4d8c0e13"],
+    )
+    role: str = Field(
+        title="Role", description="The role of the key; `cli` for a command.", examples=["operator"]
+    )
     action: str = Field(title="Action", description="The id of the operation.", examples=["runs.cancel"])
     resource: str = Field(
         title="Resource",
@@ -102,7 +105,10 @@ class Verified(BaseModel):
         examples=["6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090"],
     )
     broken_at: int | None = Field(
-        default=None, title="Broken at", description="Number of a row that is not as it was.", examples=[77]
+        default=None,
+        title="Broken at",
+        description="Number of the first row that is not as it was.",
+        examples=[77],
     )
     reason: str | None = Field(
         default=None,
@@ -128,46 +134,19 @@ async def verify_audit(call: Call) -> Answer:
     if call.principal.namespace != ALL_NAMESPACES:
         detail = "the rows of all namespaces are one chain: verifying it takes a key for all of them"
         raise Problem(403, detail)
-    newest = await _rows(call, None, 1)
-    seen, before = 0, None
-    while seen < call.query.rows:
-        most = min(_AT_ONCE, call.query.rows - seen)
-        # One more than is looked at, for its hash is what the next one follows.
-        rows = await _rows(call, before, most + 1)
-        fault = broken(reversed(rows[:most]), last=_last(rows[most:]), head=_head(rows[most:]))
-        if fault is not None:
-            return Answer(
-                body=_verified(newest, seen + len(rows[:most]), broken_at=fault.seq, reason=fault.reason)
-            )
-        seen += len(rows[:most])
-        if len(rows) <= most:
-            break
-        before = rows[most - 1].number
-    return Answer(body=_verified(newest, seen))
+    found = await check_audit(call.house.app.store, call.query.rows)
+    return Answer(body=_verified(found))
 
 
-async def _rows(call: Call, before: int | None, limit: int) -> Sequence[AuditRow]:
-    return await call.house.app.store.audit(AuditFilter(before=before, limit=limit))
-
-
-def _last(rows: Sequence[AuditRow]) -> int:
-    return rows[0].number if rows else 0
-
-
-def _head(rows: Sequence[AuditRow]) -> str:
-    return rows[0].hash if rows else GENESIS
-
-
-def _verified(
-    newest: Sequence[AuditRow], rows: int, *, broken_at: int | None = None, reason: str | None = None
-) -> Verified:
+def _verified(found: CheckedAudit) -> Verified:
+    fault = found.fault
     return Verified(
-        valid=broken_at is None,
-        rows=rows,
-        last=_last(newest),
-        head=_head(newest),
-        broken_at=broken_at,
-        reason=reason,
+        valid=fault is None,
+        rows=found.rows,
+        last=found.last,
+        head=found.head,
+        broken_at=None if fault is None else fault.seq,
+        reason=None if fault is None else fault.reason,
     )
 
 

@@ -24,6 +24,8 @@ class ServerConfig:
     """How often a stream says that it is still there."""
     stall: float = 20.0
     """How long a reader of a stream may take nothing."""
+    proxies: frozenset[str] = frozenset()
+    """Addresses in front of many callers: bounds per address leave them alone."""
     lasting_per_address: int = 50
     """Streams and waiting callers of webhooks that one address may have: they have no key."""
     grace: float = 10.0

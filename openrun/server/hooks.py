@@ -154,11 +154,10 @@ class Hooks:
 
     def _room(self, request: web.BaseRequest, *, lasts: bool) -> AbstractContextManager[bool]:
         """Whether this caller may be kept on the line."""
-        return (
-            self._house.lasting.place(request.remote, known=False)
-            if lasts
-            else nullcontext(enter_result=False)
-        )
+        if not lasts:
+            return nullcontext(enter_result=False)
+        is_proxy = request.remote in self._house.config.proxies
+        return self._house.lasting.place(request.remote, known=is_proxy)
 
     def _told(self, refused: Refusal, endpoint: Endpoint) -> Problem:
         trigger = f"{endpoint.flow_id}/{endpoint.step_id}"

@@ -53,7 +53,7 @@ class Server:
         self.stopped = asyncio.Event()
         self.mounting = Mounting(app, self.config.refresh)
         self.routes: Sequence[Route] = (*health.routes(app.clock), *routes)
-        self._limits = limits or ConnectionLimits()
+        self._limits = limits or ConnectionLimits(proxies=self.config.proxies)
         self.lasting = Lasting(self._limits.connections // 2, self.config.lasting_per_address)
         self._spaces: dict[str, Space] = {}
         self._dispatcher = Dispatcher(self)

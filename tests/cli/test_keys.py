@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,55 @@ def test_what_cannot_be_is_refused_and_no_store_is_made(
 def test_keys_of_a_store_that_is_not_there_are_not_listed(invoke: Invoke, folder: Path) -> None:
     assert invoke("keys", "ls").exit_code == 3
     assert not (folder / "openrun.db").exists()
+
+
+# -- the audit log ---------------------------------------------------------------------------------
+
+
+def audited(invoke: Invoke) -> list[dict[str, Any]]:
+    """The rows of the audit log, the newest first."""
+    result = invoke("audit", "--json")
+    assert result.exit_code == 0, result.stderr
+    rows: list[dict[str, Any]] = json.loads(result.stdout)
+    return rows
+
+
+def test_keys_that_are_made_and_revoked_here_are_in_the_audit_log_and_the_keys_are_not(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    made = created(invoke, "--name", "ci", "--namespace", "shop")
+    assert invoke("keys", "revoke", made["key_id"], "--by", "bob").exit_code == 0
+    revoked, create = audited(invoke)
+    assert [create[name] for name in ("actor", "action", "status")] == ["ada", "keys.create", 201]
+    assert [revoked[name] for name in ("actor", "action", "status")] == ["bob", "keys.revoke", 200]
+    for row in (revoked, create):
+        assert (row["namespace"], row["resource"]) == ("shop", f"key/{made['key_id']}")
+        assert (row["role"], row["request_id"], row["remote"]) == ("cli", "cli", None)
+        assert made["key"] not in json.dumps(row)
+    assert invoke("audit", "verify").exit_code == 0
+
+
+def test_what_was_not_done_with_keys_is_not_in_the_audit_log(invoke: Invoke) -> None:
+    made = created(invoke, "--name", "root", "--namespace", "*")
+    (row,) = audited(invoke)
+    assert row["namespace"] == "default"
+    assert invoke("keys", "create", "--name", "").exit_code == 2
+    assert invoke("keys", "create", "--name", "ci", "--by", " ").exit_code == 2
+    assert invoke("keys", "revoke", "nobody").exit_code == 3
+    invoke("keys", "revoke", made["key_id"])
+    assert invoke("keys", "revoke", made["key_id"]).exit_code == 4
+    assert [each["action"] for each in audited(invoke)] == ["keys.revoke", "keys.create"]
+
+
+def test_a_key_is_shown_though_the_audit_log_takes_nothing(invoke: Invoke) -> None:
+    created(invoke, "--name", "first")
+    with closing(sqlite3.connect("openrun.db", isolation_level=None)) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END")
+    result = invoke("keys", "create", "--name", "second")
+    assert result.exit_code == 0
+    assert holder(result.stdout.strip()) is not None
+    assert "the audit log took no row for keys.create" in result.stderr
 
 
 # -- doctor --strict ------------------------------------------------------------------------------

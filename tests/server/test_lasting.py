@@ -58,3 +58,13 @@ async def test_streams_without_room_are_refused_and_others_stay_answered() -> No
         assert (await it.call("GET", "/livez")).status == 200
         await it.server.stop()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_callers_behind_a_proxy_are_not_one_caller() -> None:
+    config = ServerConfig(
+        port=0, lasting_per_address=1, grace=0.5, proxies=frozenset({"127.0.0.1"}), hosts=frozenset()
+    )
+    async with site(flows=[slow("last_step")], config=config) as it:
+        waiting = await kept(it, 3)
+        await it.server.stop()
+        await asyncio.gather(*waiting)
