@@ -59,6 +59,11 @@ class Announcement:
             self._say("webhooks", "none yet")
         for endpoint in every[:_MOST]:
             self._webhook(endpoint)
+        for each in self._server.mounting.unfired:
+            words = (
+                f"trigger {clean(each, 160)} is kept and starts nothing: this version fires webhooks alone"
+            )
+            self._out.print(Text.assemble(("warning: ", "bold yellow"), words), soft_wrap=True)
         if len(every) > _MOST:
             self._out.print(Text(f"… and {len(every) - _MOST:,} more; /openapi.json has them all", "dim"))
 

@@ -16,7 +16,7 @@ from openrun.cli.screen import screen
 from openrun.cli.store_options import StoreOptions, in_store
 from openrun.cli.text import clean, safe_json
 from openrun.core.types import RunStatus
-from openrun.store.rows import RunFilter, RunRow
+from openrun.store.rows import DEFAULT_NAMESPACE, RunFilter, RunRow
 
 _PAGE = 500
 
@@ -93,13 +93,18 @@ def _table(found: Listing) -> Table:
     for row in found.runs:
         table.add_row(
             Text(row.run_id[:width]),
-            Text(clean(row.flow_id, 40)),
+            Text(clean(_flow(row), 60)),
             status_text(row.status),
             Text(since(row.created_at, found.now)),
             Text(f"{row.seq:,}"),
             Text(whereabouts(row), "dim"),
         )
     return table
+
+
+def _flow(row: RunRow) -> str:
+    """The flow, and whose it is where that is not everybody's."""
+    return row.flow_id if row.namespace == DEFAULT_NAMESPACE else f"{row.namespace}/{row.flow_id}"
 
 
 def _as_json(found: Listing) -> str:

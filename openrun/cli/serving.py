@@ -82,7 +82,13 @@ class Serving:
         for _source, refusal in collection.refused:
             show_refusal(refusal)
         for each in collection.found:
-            await self._app.add_flow(each.flow)
+            before = await self._app.store.flow(each.flow.id)
+            program = await self._app.add_flow(each.flow)
+            if before is not None and before.version != program.version:
+                words = (
+                    f"flow {program.flow_id} is now as its file says, version {program.version[:12]}; it was"
+                )
+                self._out.print(f"{words} {before.version[:12]}", style="yellow", soft_wrap=True)
 
     async def _weaknesses(self) -> tuple[str, ...]:
         config, store = self._plan.config, self._app.store

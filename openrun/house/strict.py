@@ -77,7 +77,11 @@ def _of_hook(hook: Hook) -> Iterator[str]:
 
 def _of_keys(keys: Sequence[KeyRow]) -> Iterator[str]:
     """Whoever runs the server needs one key; that one may be for ever."""
-    chiefs = sorted((key for key in keys if _is_chief(key)), key=lambda key: (key.created_at, key.key_id))
+    chiefs = sorted(
+        (key for key in keys if _is_chief(key)),
+        # The one that the operator chose is the one to keep.
+        key=lambda key: (key.name != "given", key.created_at, key.key_id),
+    )
     for key in chiefs[1:]:
         yield (
             f"key {key.name!r} ({key.key_id}) is a second admin's for all namespaces: "

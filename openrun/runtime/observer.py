@@ -43,7 +43,8 @@ class Observer(Protocol):
     def heard(self, run: Seen, shown: Sequence[Shown]) -> None:
         """These events of the run are on disk, in order; derived ones and progress are among them.
 
-        A step that is not pure is called after this has been told of its start.
+        A step that is not pure is called after this has been told of its start. Progress is told of as it comes, and
+        once more, by nothing at all, when it is on disk.
         """
 
     def left(self, run: Seen, why: str) -> None:

@@ -43,7 +43,7 @@ from openrun.store.rows import (
 _log = logging.getLogger("openrun.run")
 
 _BACKLOG = 10_000
-_RIPENING = 0.25
+_RIPENING = 0.1
 
 
 def unseen(_shown: Shown) -> None:
@@ -329,10 +329,12 @@ class RunLog:
         self._holder.unwritable(self._flying_from, f"its journal cannot be written: {fault}")
 
     def _heard(self, shown: list[Shown], gates: list[Callable[[], None]]) -> None:
-        if shown or self._reported:
+        if self._reported:
             # Progress was shown before it was written: that it is on disk now is news to those who read it there.
+            self._reported = False
+            self._holder.heard(())
+        if shown:
             self._holder.heard(shown)
-        self._reported = False
         if self._watch is not unseen:
             for each in shown:
                 self._tell_watcher(each)

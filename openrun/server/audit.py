@@ -174,7 +174,10 @@ ROUTES = (
         path="/v1/audit",
         operation="audit.list",
         summary="List what was done, newest first",
-        description="Each call that its key allows and that may change something, whatever came of it; not what was sent.",
+        description=(
+            "Each call that its key allows and that may change something, whatever came of it; not what was sent. "
+            "Keys that were made or revoked by a command are in it, too, with the role `cli`."
+        ),
         tag=_TAG,
         scope=Scope.AUDIT_READ,
         handler=list_audit,

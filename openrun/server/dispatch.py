@@ -60,7 +60,7 @@ class Dispatcher:
     async def _unknown(self, request: web.BaseRequest, allowed: frozenset[str]) -> Problem:
         """Whoever has no key is not told what there is."""
         if not (await self._known(request)).is_known:
-            return _unauthenticated()
+            return _unauthenticated(request)
         if allowed:
             methods = ", ".join(sorted(allowed))
             return Problem(405, f"this path takes {methods}", headers={"Allow": methods})
@@ -71,7 +71,7 @@ class Dispatcher:
     async def _principal(self, request: web.BaseRequest, request_id: str, route: Route) -> Principal:
         principal = ANYBODY if route.path in PROBES else await self._known(request)
         if not principal.is_known and route.path not in PUBLIC:
-            raise _unauthenticated()
+            raise _unauthenticated(request)
         if route.scope is not None and route.scope not in principal.scopes:
             if route.mutates:
                 await self._auditing.refused(request, request_id, route, principal)
@@ -205,10 +205,12 @@ def _only(request: web.BaseRequest, name: str) -> str | None:
     return values[0] if values else None
 
 
-def _unauthenticated() -> Problem:
+def _unauthenticated(request: web.BaseRequest) -> Problem:
+    sent = "Authorization" in request.headers or "X-API-Key" in request.headers
+    needed = "a key is needed: Authorization: Bearer KEY; `openrun keys create` makes one, /docs tells what there is"
     return Problem(
         401,
-        "a key is needed: Authorization: Bearer KEY; `openrun keys create` makes one",
+        "what was sent is no key, or one that has expired or was revoked" if sent else needed,
         headers={"WWW-Authenticate": 'Bearer realm="openrun"'},
     )
 

@@ -71,7 +71,7 @@ def _invalid_flow(error: Exception) -> Problem:
 
 def _invalid_answer(error: Exception) -> Problem:
     assert isinstance(error, InvalidAnswer)
-    return Problem(422, str(error).partition("\n")[0], errors=error.faults)
+    return Problem(422, str(error).partition("\n")[0].rstrip(":"), errors=error.faults)
 
 
 def _repeats(error: Exception) -> Problem:
