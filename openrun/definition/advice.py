@@ -13,6 +13,7 @@ from openrun.core.types import ERROR_PORT, EffectClass, JoinMode, Losers
 from openrun.definition.draft import Draft
 from openrun.definition.spec import graph_spec
 from openrun.definition.undisturbed import undisturbed
+from openrun.steps.base import StepConfig
 from openrun.steps.catalog import StepCatalog
 from openrun.steps.triggers.webhook import TriggerWebhookConfig
 
@@ -42,6 +43,10 @@ def advise(draft: Draft, catalog: StepCatalog) -> list[ValidationError]:
 _Found = Iterator[tuple[int, ValidationError]]
 _Choice = tuple[list[int], int | None, frozenset[str]]
 """The triggers that may start the run, and which ports a branch fires."""
+
+
+def _keeps_callers(config: StepConfig) -> bool:
+    return isinstance(config, TriggerWebhookConfig) and config.mode == "respond"
 
 
 class _Advice:
@@ -108,13 +113,14 @@ class _Advice:
 
     def unanswered(self) -> _Found:
         """Webhooks whose callers wait for a reply that no step gives."""
-        if any(step.replies or step.body() is not None or step.flow_refs() for step in self.draft.steps):
+        kept = [at for at in self.entries if _keeps_callers(self.draft.steps[at].config)]
+        if not kept or any(
+            step.replies or step.body() is not None or step.flow_refs() for step in self.draft.steps
+        ):
             return
-        for at in self.entries:
-            config = self.draft.steps[at].config
-            if isinstance(config, TriggerWebhookConfig) and config.mode == "respond":
-                hint = "add a reply step, or answer with the output of the run: mode last_step"
-                yield self.warn("NO_REPLY", at, "lets its callers wait for a reply that no step gives", hint)
+        for at in kept:
+            hint = "add a reply step, or answer with the output of the run: mode last_step"
+            yield self.warn("NO_REPLY", at, "lets its callers wait for a reply that no step gives", hint)
 
     def twice(self) -> _Found:
         """Plain steps that two edges may start, and joins that wait for such steps and for others."""

@@ -129,11 +129,22 @@ def compile_program(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT
         graph=graph,
         plans=plans,
         triggers=tuple(step for step in draft.steps if step.is_trigger),
-        step_types={
-            plan.step.id: catalog.key_of(type(plan.step)) for each in plans.values() for plan in each
-        },
+        step_types=_step_types(plans, catalog),
         timeout=draft.timeout,
     )
+
+
+def _step_types(plans: Mapping[Graph, tuple[StepPlan, ...]], catalog: StepCatalog) -> Mapping[str, str]:
+    keys: dict[type[Step], str] = {}
+    found: dict[str, str] = {}
+    for each in plans.values():
+        for plan in each:
+            kind = type(plan.step)
+            key = keys.get(kind)
+            if key is None:
+                key = keys[kind] = catalog.key_of(kind)
+            found[plan.step.id] = key
+    return found
 
 
 class _Planning:

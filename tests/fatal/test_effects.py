@@ -1,6 +1,7 @@
 """Calls to the outside that must not be repeated, and those that may be, under the same key."""
 
 import asyncio
+import contextlib
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -141,7 +142,9 @@ async def _settled_by_the_receiver(fleet: Fleet, run: DurableRun) -> None:
         if row.status is RunStatus.NEEDS_REVIEW:
             for effect in await fleet.app.ledger.effects(run_id=run.run_id, status=OPEN):
                 happened = effect.key in fleet.receiver.keys
-                await fleet.app.ledger.resolve(effect.key, committed=happened, value="done")
+                # What was said the last time may have been heard since.
+                with contextlib.suppress(EffectSettled):
+                    await fleet.app.ledger.resolve(effect.key, committed=happened, value="done")
         return row if row.status is RunStatus.SUCCEEDED else None
 
     await until(over)
