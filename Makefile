@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check coverage bench chaos schemas compiler clean
+.PHONY: run test check coverage bench chaos schemas compiler clients clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +47,9 @@ schemas: $(VENV)/.dev  ## Write the JSON Schemas anew
 
 compiler:  ## Install a C compiler (Debian), for the power-cut tests
 	apt-get update -qq && apt-get install -y -qq gcc libc6-dev
+
+clients:  ## Install curl and openssl (Debian), for the tests of the pages
+	apt-get update -qq && apt-get install -y -qq curl openssl
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

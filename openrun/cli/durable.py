@@ -67,7 +67,6 @@ def share_the_interpreter() -> None:
     through again and again is the program itself: that is left out of its sight.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTED_AFTER)
 

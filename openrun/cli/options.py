@@ -22,6 +22,10 @@ ModuleNames = Annotated[
     list[str] | None,
     typer.Option("--module", metavar="MODULE", help="Module whose steps documents may use; repeatable."),
 ]
+PrivateTargets = Annotated[
+    list[str] | None,
+    typer.Option("--allow", metavar="HOST:PORT", help="Private target that requests may reach; repeatable."),
+]
 FlowPaths = Annotated[
     list[str] | None,
     typer.Option(
@@ -61,10 +65,7 @@ class RunOptions:
         typer.Option("--set", metavar="KEY=VALUE", help="Initial state: JSON, else text; repeatable."),
     ] = None
     flows: FlowPaths = None
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="Private target that requests may reach; repeatable."),
-    ] = None
+    allow: PrivateTargets = None
     secrets: SecretSources = None
     modules: ModuleNames = None
     as_json: AsJson = False

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from openrun.cli.options import ModuleNames, SecretSources
+from openrun.cli.options import ModuleNames, PrivateTargets, SecretSources
 from openrun.cli.store_options import DEFAULT_STORE, StorePlace
 from openrun.runtime.worker import WorkerOptions
 from openrun.server.config import ServerConfig
@@ -50,10 +50,7 @@ class ServeCommand:
         typer.Option("--flows", metavar="PATH", help="The same as FLOWS; repeatable."),
     ] = None
     modules: ModuleNames = None
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="Private target that requests may reach; repeatable."),
-    ] = None
+    allow: PrivateTargets = None
     secrets: SecretSources = None
     secrets_dir: Annotated[
         Path | None,

@@ -13,25 +13,10 @@ from openrun.cli.modules import catalog_with
 from openrun.cli.options import AsJson
 from openrun.cli.refusal import ExitCode, Refusal
 from openrun.cli.wording import repeat_in_words
-from openrun.core.fork import NoSuchActivation
 from openrun.core.near import did_you_mean
-from openrun.core.patch import PatchTestFailed
-from openrun.runtime.errors import (
-    CompensationOpen,
-    EffectSettled,
-    InvalidAnswer,
-    KeyConflict,
-    NotAllowed,
-    RunEnded,
-    UnknownCompensation,
-    UnknownEffect,
-    UnknownFlow,
-    UnknownRun,
-    UnknownVersion,
-    UnknownWait,
-    WaitOver,
-)
-from openrun.runtime.forking import NotRetryable, WouldRepeat
+from openrun.runtime.errors import InvalidAnswer, NotAllowed
+from openrun.runtime.forking import WouldRepeat
+from openrun.runtime.refused import CONFLICTS, UNKNOWN
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
@@ -44,14 +29,6 @@ _ELSEWHERE = (":memory:", "postgres://", "postgresql://")
 _SQLITE = "sqlite:///"
 _LATEST = 50
 _SHOWN = 5
-_UNKNOWN = (
-    *(UnknownRun, UnknownFlow, UnknownWait, UnknownEffect, UnknownCompensation),
-    *(UnknownVersion, NoSuchActivation),
-)
-_CONFLICTS = (
-    *(RunEnded, KeyConflict, WaitOver, EffectSettled, NotAllowed),
-    *(NotRetryable, CompensationOpen, PatchTestFailed),
-)
 
 StorePlace = Annotated[
     str,
@@ -132,9 +109,9 @@ def in_store(
             details=[repeat_in_words(each) for each in error.repeats],
             hint="--dry-run shows all of the plan; --repeat-effects does it again",
         ) from None
-    except _UNKNOWN as error:
+    except UNKNOWN as error:
         raise Refusal(str(error), code=ExitCode.NOT_FOUND) from None
-    except _CONFLICTS as error:
+    except (*CONFLICTS, NotAllowed) as error:
         raise Refusal(str(error), code=ExitCode.CONFLICT) from None
 
 

@@ -14,7 +14,7 @@ from openrun.cli.durable import share_the_interpreter, without_password
 from openrun.cli.interrupts import IN_STORE, Interrupts
 from openrun.cli.library import Library
 from openrun.cli.modules import catalog_with
-from openrun.cli.options import AsJson, ModuleNames, SecretSources
+from openrun.cli.options import AsJson, ModuleNames, PrivateTargets, SecretSources
 from openrun.cli.refusal import ExitCode, Refusal
 from openrun.cli.screen import screen
 from openrun.cli.secret import read_secrets
@@ -48,10 +48,7 @@ class WorkCommand:
         ),
     ] = None
     modules: ModuleNames = None
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="Private target that requests may reach; repeatable."),
-    ] = None
+    allow: PrivateTargets = None
     secrets: SecretSources = None
     once: Annotated[
         bool, typer.Option("--once", help="Stop when nothing runs or is due; runs that wait stay.")

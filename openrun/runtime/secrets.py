@@ -18,6 +18,8 @@ _MASK = "***"
 _SHORTEST = 4
 """Shorter values would mask innocent text."""
 _SHORTEST_IN_BASE64 = 8
+_LONG = 1_000
+"""Longer ones, such as certificates, are no names, and too much for one pattern."""
 _ANY_CASE = re2.Options()
 _ANY_CASE.case_sensitive = False
 _ANY_CASE.max_mem = 64 * 2**20
@@ -50,17 +52,19 @@ def _spellings(value: str) -> Iterator[str]:
 class Redactor:
     """Replaces the values of an engine's secrets wherever they stand in an error."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_long", "_values")
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         values = {each for each in secrets.values() if len(each) >= _SHORTEST}
         spelled = {each for value in values for each in _spellings(value)}
         # Longest first, so that a secret inside another leaves no rest of it; in any case, as hosts are.
-        parts = map(re2.escape, sorted(spelled, key=len, reverse=True))
-        self._values = re2.compile("|".join(parts), _ANY_CASE) if values else None
+        ordered = sorted(spelled, key=len, reverse=True)
+        self._long = tuple(each for each in ordered if len(each) > _LONG)
+        parts = [re2.escape(each) for each in ordered if len(each) <= _LONG]
+        self._values = re2.compile("|".join(parts), _ANY_CASE) if parts else None
 
     def error(self, error: ErrorObject) -> ErrorObject:
-        if not self._values:
+        if not self._has_any:
             return error
         return msgspec.structs.replace(
             error,
@@ -69,7 +73,13 @@ class Redactor:
             details=self._data(error.details),
         )
 
+    @property
+    def _has_any(self) -> bool:
+        return self._values is not None or bool(self._long)
+
     def _text(self, text: str) -> str:
+        for each in self._long:
+            text = text.replace(each, _MASK)
         # Nearly all texts have none, and finding that out is quick.
         return self._values.sub(_MASK, text) if self._values and self._values.search(text) else text
 
@@ -84,7 +94,7 @@ class Redactor:
 
     def masked(self, value: T) -> T:
         """The value without secrets in its data; names and numbers of facts stay what they are."""
-        return self._masked(value) if self._values else value
+        return self._masked(value) if self._has_any else value
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, msgspec.Struct):

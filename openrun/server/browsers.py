@@ -16,7 +16,7 @@ def check_host(config: ServerConfig, request: web.BaseRequest) -> None:
         return
     match = _HOST.fullmatch(request.headers.get("Host", ""))
     name = match[1].strip("[]").lower() if match else ""
-    if name not in LOOPBACK | config.hosts | {config.host}:
+    if name not in LOOPBACK and name not in config.hosts and name != config.host:
         raise Problem(
             403,
             f"this server does not answer for the host {name[:100]!r}; `--allow-host` adds a name",
@@ -26,13 +26,12 @@ def check_host(config: ServerConfig, request: web.BaseRequest) -> None:
 
 def check_origin(config: ServerConfig, request: web.BaseRequest) -> None:
     """A page of somebody else must not change anything through the browser of somebody who may."""
-    host = request.headers.get("Host", "")
-    allowed = {f"http://{host}", f"https://{host}"} | config.origins
     origin = request.headers.get("Origin")
     if origin is None:
         foreign = request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site"
     else:
-        foreign = origin not in allowed
+        host = request.headers.get("Host", "")
+        foreign = origin not in (f"http://{host}", f"https://{host}") and origin not in config.origins
     if foreign:
         raise Problem(403, f"pages of {(origin or 'other sites')[:200]!r} may not change anything here")
 

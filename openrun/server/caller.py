@@ -1,6 +1,7 @@
 """Somebody who called a webhook and stays on the line until the run has something to say."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from openrun.definition.program import Program
 from openrun.runtime.library import Library
 from openrun.space import Space
 from openrun.steps.catalog import StepCatalog
+from openrun.store.base import StoreUnavailable
 
 _HERE = 0.25
 """For how long, in seconds, the events of a run in this process are enough; then the store is followed too."""
@@ -19,10 +21,10 @@ _HERE = 0.25
 class Said:
     """What a run has to say to its caller: what a reply step put out, or its end without one."""
 
-    reply: Json = None
-    is_reply: bool = False
-    status: RunStatus = RunStatus.RUNNING
-    output: Json = None
+    reply: tuple[Json] | None
+    """None where no reply step has run."""
+    status: RunStatus
+    output: Json
 
 
 class Caller:
@@ -43,9 +45,9 @@ class Caller:
             case StepCompleted() if self._is_reply(shown):
                 self._reply = (shown.result.output,)
                 if self._at_once:
-                    self._say(shown_status=RunStatus.RUNNING, output=None)
+                    self._say(RunStatus.RUNNING, None)
             case FlowCompleted(status=status, output=output):
-                self._say(shown_status=status, output=output)
+                self._say(status, output)
             case _:
                 pass
 
@@ -64,12 +66,19 @@ class Caller:
         try:
             either: list[asyncio.Future[Any]] = [self._said, following]
             await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
             return self._said.result() if self._said.done() else None
         finally:
             following.cancel()
             await asyncio.wait([following])
 
     async def _follow(self, space: Space, run_id: str) -> None:
+        # A store that is away has nothing to tell: the caller gets the id of the run.
+        with contextlib.suppress(StoreUnavailable):
+            await self._hear_all(space, run_id)
+
+    async def _hear_all(self, space: Space, run_id: str) -> None:
         row = await space.row(run_id)
         self._program = await self._library.program(row.flow_id, row.version, row.namespace)
         async for page in space.follow(run_id):
@@ -82,14 +91,6 @@ class Caller:
         kind = self._program.step_types.get(event.step_id)
         return kind is not None and self._catalog.get(kind).replies
 
-    def _say(self, *, shown_status: RunStatus, output: Json) -> None:
+    def _say(self, status: RunStatus, output: Json) -> None:
         if not self._said.done():
-            reply = self._reply
-            self._said.set_result(
-                Said(
-                    reply=reply[0] if reply else None,
-                    is_reply=reply is not None,
-                    status=shown_status,
-                    output=output,
-                )
-            )
+            self._said.set_result(Said(reply=self._reply, status=status, output=output))

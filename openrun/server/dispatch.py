@@ -7,7 +7,8 @@ is refused as early as it can be, and before the body is read.
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, get_origin
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
@@ -165,7 +166,7 @@ class Dispatcher:
             # Strict, as the document says: no number is taken for a text, and none for a flag.
             return route.body.model_validate_json(raw, strict=True)
         except ValidationError as invalid:
-            raise Problem(422, "the body is not what this call takes", errors=_faults(invalid, "")) from None
+            raise Problem(422, "the body is not what this call takes", errors=_faults(invalid)) from None
 
     async def _audited(self, route: Route, call: Call) -> web.StreamResponse:
         if not route.mutates or not call.principal.is_known:
@@ -234,9 +235,7 @@ def _query(route: Route, request: web.BaseRequest) -> BaseModel:
     given: dict[str, list[str]] = {}
     for name, value in pairs:
         given.setdefault(name, []).append(value)
-    several = {
-        name for name, field in route.query.model_fields.items() if "tuple" in str(field.annotation).lower()
-    }
+    several = _repeatable(route.query)
     values: dict[str, Any] = {
         name: each if name in several else each[0]
         for name, each in given.items()
@@ -251,11 +250,17 @@ def _query(route: Route, request: web.BaseRequest) -> BaseModel:
             route.query.model_validate_strings(values) if not several else route.query.model_validate(values)
         )
     except ValidationError as invalid:
-        raise Problem(400, "the query is not what this call takes", errors=_faults(invalid, "")) from None
+        raise Problem(400, "the query is not what this call takes", errors=_faults(invalid)) from None
 
 
-def _faults(invalid: ValidationError, place: str) -> list[tuple[str, str]]:
+@cache
+def _repeatable(query: type[BaseModel]) -> frozenset[str]:
+    """The parameters that may be there more than once."""
+    return frozenset(
+        name for name, field in query.model_fields.items() if get_origin(field.annotation) is tuple
+    )
+
+
+def _faults(invalid: ValidationError) -> list[tuple[str, str]]:
     found = invalid.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        (place + "".join(pointer_token(str(part)) for part in each["loc"]), each["msg"]) for each in found
-    ]
+    return [("".join(pointer_token(str(part)) for part in each["loc"]), each["msg"]) for each in found]

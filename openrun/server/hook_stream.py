@@ -6,25 +6,21 @@ how it ended.
 
 import asyncio
 import contextlib
+import logging
 
 import msgspec
 from aiohttp import web
 
 from openrun.core.events import FlowCompleted, StepCompleted, decode_fact
 from openrun.core.types import Json
-from openrun.server.door import SERVER
 from openrun.server.route import REQUEST_ID, House
+from openrun.server.stream import HEARTBEAT, STREAM_HEADERS
 from openrun.space import DurableRun, Space
+from openrun.store.base import StoreUnavailable
 from openrun.store.rows import EventRow
 
-_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",
-    "X-Content-Type-Options": "nosniff",
-    "Server": SERVER,
-}
-_HEARTBEAT = 15.0
+_log = logging.getLogger("openrun.server")
+
 _FIRST = asyncio.FIRST_COMPLETED
 
 
@@ -33,24 +29,27 @@ async def stream_hook(
 ) -> web.StreamResponse:
     """Answer with `accepted` (the run's id), then `progress`, `reply` and `end`."""
     own = {"OpenRun-Run": run.run_id, "X-Request-ID": request[REQUEST_ID]}
-    response = web.StreamResponse(headers={**_HEADERS, **own})
+    response = web.StreamResponse(headers={**STREAM_HEADERS, **own})
     await response.prepare(request)
     loop = asyncio.get_running_loop()
     telling = loop.create_task(_tell(response, house, space, run))
     stopping = loop.create_task(house.stopped.wait())
+    heartbeat = house.config.heartbeat
     house.metrics.streams += 1
     try:
         # Nobody on the line any more is no fault: the run goes on.
         with contextlib.suppress(ConnectionError):
-            while not (await asyncio.wait([telling, stopping], timeout=_HEARTBEAT, return_when=_FIRST))[0]:
-                await response.write(b": hb\n\n")
-            if telling.done():
-                telling.result()
+            while not (await asyncio.wait([telling, stopping], timeout=heartbeat, return_when=_FIRST))[0]:
+                await response.write(HEARTBEAT)
     finally:
         house.metrics.streams -= 1
         telling.cancel()
         stopping.cancel()
         await asyncio.wait([telling, stopping])
+    fault = None if telling.cancelled() else telling.exception()
+    if fault is not None and not isinstance(fault, ConnectionError | StoreUnavailable):
+        # The answer has begun, so that nothing else can be said in its place.
+        _log.error("the stream of run %s broke off", run.run_id, exc_info=fault)
     return response
 
 

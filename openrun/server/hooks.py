@@ -129,7 +129,6 @@ class Hooks:
     ) -> web.StreamResponse:
         app, space = self._house.app, self._house.space(endpoint.namespace)
         mode = endpoint.config.mode
-        caller = Caller(app.library, app.catalog, at_once=mode == "respond")
         seconds = wait_seconds(request.headers.getall("Prefer", ()), _LONGEST_WAIT)
         preferred = seconds is not None
         if seconds is None:
@@ -140,11 +139,13 @@ class Hooks:
                 raise Problem(
                     503, "too many streams are open; try again later", headers={"Retry-After": "10"}
                 )
-            waits = bool(seconds) and there_is
-            run = await self._begun(space, asked, caller if waits else None)
+            caller = None
+            if seconds and there_is:
+                caller = Caller(app.library, app.catalog, at_once=mode == "respond")
+            run = await self._begun(space, asked, caller)
             if streams:
                 return await stream_hook(request, self._house, space, run)
-            said = await self._said(caller, space, run, seconds) if waits else None
+            said = None if caller is None else await self._said(caller, space, run, seconds)
         response = _accepted(run) if said is None else _said(said, run, outputs=mode == "last_step")
         if preferred:
             response.headers["Preference-Applied"] = "wait" if seconds else "respond-async"
@@ -205,8 +206,8 @@ def _accepted(run: DurableRun) -> web.Response:
 
 def _said(said: Said, run: DurableRun, *, outputs: bool) -> web.Response:
     """What a flow's author lets callers see: what it replies, and what it puts out only where they said so."""
-    if said.is_reply:
-        return _reply(said.reply, run)
+    if said.reply is not None:
+        return _reply(said.reply[0], run)
     if said.status is RunStatus.SUCCEEDED:
         ended: Json = {"run_id": run.run_id, "status": said.status.value}
         return _json(200, said.output if outputs else ended, run)

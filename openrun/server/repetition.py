@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from openrun.server.problem import Problem
-from openrun.server.route import Answer, Call, House, Route
+from openrun.server.route import Call, House, Route
 from openrun.store.books import AnswerRow
 from openrun.store.projection import in_ms
 
@@ -25,8 +25,6 @@ _QUOTED = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"')
 _BARE = re.compile(r"[\x21\x23-\x7e]{1,255}")
 _HOUR_MS = 3_600_000
 _LARGEST = 64 * 1024
-
-Rendered = Callable[[Answer | web.StreamResponse], web.StreamResponse]
 
 
 def idempotency_key(request: web.BaseRequest) -> str | None:

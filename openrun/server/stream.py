@@ -18,6 +18,7 @@ from aiohttp import web
 
 from openrun.core.types import FINAL
 from openrun.runtime.tails import Page, Reached
+from openrun.server.door import SERVER
 from openrun.server.problem import Problem
 from openrun.server.route import Call
 from openrun.server.skips import Skips
@@ -30,15 +31,15 @@ LAST_EVENT_ID = "Last-Event-ID"
 
 _log = logging.getLogger("openrun.server")
 
-_HEADERS = {
+STREAM_HEADERS = {
     "Content-Type": f"{EVENT_STREAM}; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
-    "Server": "OpenRun",
+    "Server": SERVER,
     "X-Content-Type-Options": "nosniff",
 }
 _RETRY = b"retry: 2000\n\n"
-_HEARTBEAT = b": hb\n\n"
+HEARTBEAT = b": hb\n\n"
 _PIECE = 64 * 1024
 _FEW = 8
 _FAREWELL = 5.0
@@ -87,7 +88,7 @@ async def stream_run(call: Call, row: RunRow, after: int, *, skipped: bool = Fal
 async def _stream(call: Call, row: RunRow, after: int, *, skipped: bool) -> web.StreamResponse:
     skips = await Skips.of(call, row, after) if skipped else None
     reached = Reached(seq=after, progress=await _progress(call, row.run_id) if after else 0)
-    response = web.StreamResponse(headers={**_HEADERS, "X-Request-ID": call.request_id})
+    response = web.StreamResponse(headers={**STREAM_HEADERS, "X-Request-ID": call.request_id})
     await response.prepare(call.request)
     metrics = call.house.metrics
     metrics.streams += 1
@@ -171,7 +172,7 @@ class _Stream:
                 return
             now = self._loop.time()
             if self._writing is None and now - self._written >= config.heartbeat:
-                await self._write(_HEARTBEAT)
+                await self._write(HEARTBEAT)
             elif self._writing is not None and now - self._writing >= config.stall:
                 await self._let_go(telling)
                 return

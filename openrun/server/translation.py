@@ -3,39 +3,16 @@
 from collections.abc import Callable
 
 from openrun.core.errors import InvalidFlow, JsonError, StepError, ValidationError
-from openrun.core.fork import NoSuchActivation
 from openrun.core.past import NoSuchSeq
-from openrun.core.patch import PatchError, PatchTestFailed
+from openrun.core.patch import PatchError
 from openrun.core.types import Json
-from openrun.runtime.errors import (
-    CompensationOpen,
-    EffectSettled,
-    InvalidAnswer,
-    KeyConflict,
-    NotAllowed,
-    RunEnded,
-    UnknownCompensation,
-    UnknownEffect,
-    UnknownFlow,
-    UnknownRun,
-    UnknownVersion,
-    UnknownWait,
-    WaitOver,
-)
-from openrun.runtime.forking import NotRetryable, WouldRepeat
+from openrun.runtime.errors import InvalidAnswer, NotAllowed
+from openrun.runtime.forking import WouldRepeat
 from openrun.runtime.library import MissingCode
+from openrun.runtime.refused import CONFLICTS, UNKNOWN
 from openrun.server.keyring import UnusableName
 from openrun.server.problem import Problem, unavailable
 from openrun.store.base import StoreFull, StoreUnavailable
-
-_UNKNOWN = (
-    *(UnknownRun, UnknownFlow, UnknownVersion, UnknownWait, UnknownEffect, UnknownCompensation),
-    *(NoSuchActivation, NoSuchSeq),
-)
-_CONFLICTS = (
-    *(RunEnded, WaitOver, EffectSettled, NotRetryable, CompensationOpen),
-    *(PatchTestFailed, KeyConflict, MissingCode),
-)
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -104,8 +81,8 @@ def _store(error: Exception) -> Problem:
 
 _WORDS: tuple[tuple[tuple[type[Exception], ...], Callable[[Exception], Problem]], ...] = (
     ((StoreUnavailable,), _store),
-    (_UNKNOWN, lambda error: Problem(404, str(error))),
-    (_CONFLICTS, lambda error: Problem(409, str(error))),
+    ((*UNKNOWN, NoSuchSeq), lambda error: Problem(404, str(error))),
+    ((*CONFLICTS, MissingCode), lambda error: Problem(409, str(error))),
     ((NotAllowed,), lambda error: Problem(403, str(error))),
     ((WouldRepeat,), _repeats),
     ((InvalidFlow,), _invalid_flow),
