@@ -156,6 +156,18 @@ class Fleet:
 
         return await until(there)
 
+    async def renewed(self) -> None:
+        """Wait until the only worker has just renewed its lease: it is in no transaction."""
+        (before,) = await self.app.store.workers()
+        left = [before.lease_ms]
+
+        async def there() -> bool:
+            (now,) = await self.app.store.workers()
+            left.append(now.lease_ms)
+            return left[-1] > left[-2]
+
+        await until(there)
+
     async def journals(self) -> dict[str, list[Fact]]:
         """The journals of all runs."""
         rows = await self.app.store.runs(RunFilter(limit=10_000))

@@ -32,10 +32,11 @@ async def test_a_zombie_cannot_write_and_goes_on_to_work(fleet: Fleet, wakes: st
     receiver.hold("slow")
     flow = calls(receiver.address, "one", "slow", "two")
     run = await fleet.start(flow)
-    zombie = await fleet.worker()
+    zombie = await fleet.worker(lease=3.0)
     await receiver.reached("slow")
+    await fleet.renewed()
     zombie.signal(signal.SIGSTOP)
-    other = await fleet.worker()
+    other = await fleet.worker(lease=600.0)
     await receiver.reached("slow", 2)
     receiver.answer("slow", "late", number=0)
     if wakes == "after the end":
