@@ -30,6 +30,7 @@ from openrun.runtime.forking import Forked, NotRetryable, WouldRepeat
 from openrun.runtime.ids import NewRunId, uuid7
 from openrun.runtime.journal import Journal
 from openrun.runtime.library import Library
+from openrun.runtime.listener import Listener
 from openrun.runtime.observer import Observer
 from openrun.runtime.surroundings import Surroundings
 from openrun.runtime.tails import Tails
@@ -108,6 +109,8 @@ class App(Space):
         self.journal: Journal
         self.tails = Tails(self.store, poll=self._options.poll)
         self._observers = (self.tails, *observers)
+        self._listeners: tuple[Listener, ...] = ()
+        """They work where a worker does."""
         super().__init__(self, DEFAULT_NAMESPACE, self.store)
 
     def space(self, namespace: str) -> Space:
@@ -129,6 +132,8 @@ class App(Space):
             )
             self.journal = self.worker.journal
             await self.worker.start()
+            for each in self._listeners:
+                await each.start()
         else:
             self.journal = Journal(self.store, self.clock)
         return self
@@ -139,6 +144,8 @@ class App(Space):
     async def close(self, grace: float | None = None) -> None:
         """Hand back what runs here, within the grace in seconds, and close everything."""
         if self.worker is not None:
+            for each in self._listeners:
+                await each.stop()
             await self.worker.stop(grace)
         else:
             await self.journal.close()

@@ -140,17 +140,34 @@ class Space:
 
         Raises as `start` does.
         """
+        begun = await self._intake.begin(await self._asked(request, replay_of), show)
+        return DurableRun(self, begun.run_id, replayed=begun.replayed)
+
+    async def birth(self, request: RunRequest) -> Slice:
+        """What makes the run that a trigger asks for, for whoever writes it. Raises as `start` does."""
+        return self._intake.birth(await self._asked(request))
+
+    async def _asked(self, request: RunRequest, replay_of: str | None = None) -> Beginning:
         program = await self._known_program(request.flow)
         prepared = prepare(program, request.trigger, request.payload, {}, is_plain=True)
-        begin = replace(prepared, traceparent=request.traceparent, tracestate=request.tracestate)
         now = in_ms(self._works.clock.now())
         dedupe = request.key and Dedupe(
             key=request.key,
             payload_hash=request.fingerprint,
             expires_at=now + int(request.keep_seconds * 1_000),
         )
-        row = self._delivery_row(request, now, replay_of)
-        return await self._begin(program, begin, show, dedupe=dedupe or None, delivery=row)
+        return Beginning(
+            program=program,
+            start=replace(
+                prepared,
+                traceparent=request.traceparent,
+                tracestate=request.tracestate,
+                hops=request.hops,
+            ),
+            namespace=self.namespace,
+            dedupe=dedupe or None,
+            delivery=self._delivery_row(request, now, replay_of),
+        )
 
     def _delivery_row(self, request: RunRequest, now: int, replay_of: str | None) -> DeliveryRow | None:
         its = request.delivery

@@ -63,6 +63,8 @@ class FlowStarted(Event, frozen=True, kw_only=True, tag=True, gc=False):
     traceparent: str | None = None
     """Who asked for the run, in the words of W3C Trace Context."""
     tracestate: str | None = None
+    hops: int = 0
+    """How many events stand between this run and what came from outside: each that a run emits counts one."""
 
 
 class StepStarted(StepEvent, frozen=True, kw_only=True, tag=True, gc=False):

@@ -10,6 +10,7 @@ from openrun.runtime.runlog import standing_of
 from openrun.store.chain import GENESIS, link
 from openrun.store.projection import activation_rows, effect_rows, in_ms, wait_rows
 from openrun.store.rows import Birth, Dedupe, DeliveryRow, EventRow, Release, Slice, Standing
+from openrun.store.tickets import Ticket
 
 
 def birth_of(
@@ -20,6 +21,7 @@ def birth_of(
     dedupe: Dedupe | None = None,
     replay_of: str | None = None,
     delivery: DeliveryRow | None = None,
+    ticket: Ticket | None = None,
 ) -> Birth:
     """What the store is told of a new run."""
     return Birth(
@@ -33,6 +35,7 @@ def birth_of(
         replay_of=replay_of,
         dedupe=dedupe,
         delivery=delivery,
+        ticket=ticket,
     )
 
 

@@ -72,6 +72,7 @@ class Start:
     depth: int = 0
     traceparent: str | None = None
     tracestate: str | None = None
+    hops: int = 0
 
 
 class RunHandle:
@@ -243,6 +244,7 @@ def started(program: Program, start: Start, run_id: str, now: datetime) -> FlowS
         parent_run_id=start.parent_run_id,
         traceparent=start.traceparent,
         tracestate=start.tracestate,
+        hops=start.hops,
     )
 
 

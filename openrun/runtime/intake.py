@@ -17,7 +17,7 @@ from openrun.runtime.errors import KeyConflict
 from openrun.runtime.journal import Journal
 from openrun.runtime.surroundings import Surroundings
 from openrun.runtime.worker import Worker
-from openrun.store.rows import Committed, Dedupe, DeliveryRow, Duplicate
+from openrun.store.rows import Committed, Dedupe, DeliveryRow, Duplicate, Slice
 
 
 class Place(Protocol):
@@ -100,8 +100,8 @@ class Intake:
         clean = replace(start, payload=masked(start.payload), state=masked(start.state))
         return replace(beginning, start=clean)
 
-    async def leave(self, beginning: Beginning) -> Begun:
-        """Begin a run that is due at once, held by nobody. Raises `KeyConflict`."""
+    def birth(self, beginning: Beginning) -> Slice:
+        """What makes a run that nobody holds, for whoever writes it."""
         place, its = self._place, self._masked(beginning)
         event = started(its.program, its.start, place.around.new_run_id(), place.clock.now())
         birth = birth_of(
@@ -111,11 +111,16 @@ class Intake:
             replay_of=its.replay_of,
             delivery=its.delivery and structs.replace(its.delivery, run_id=event.run_id),
         )
-        match await place.journal.write(unheld(event, birth)):
+        return unheld(event, birth)
+
+    async def leave(self, beginning: Beginning) -> Begun:
+        """Begin a run that is due at once, held by nobody. Raises `KeyConflict`."""
+        place, part = self._place, self.birth(beginning)
+        match await place.journal.write(part):
             case Committed():
                 if place.worker is not None:
                     place.worker.hint()
-                return Begun(event.run_id)
+                return Begun(part.run_id)
             case Duplicate() as known:
                 return _known(known)
             case stale:

@@ -15,6 +15,8 @@ from typing import Protocol, runtime_checkable
 from openrun.core.errors import OpenRunError
 from openrun.core.types import RunStatus
 from openrun.store.books import AnswerRow, AuditFilter, AuditRow, KeyRow
+from openrun.store.bus_events import BusEventRecords, BusEvents
+from openrun.store.outbox import Outbox, OutboxRecords
 from openrun.store.rows import (
     DEFAULT_NAMESPACE,
     ActivationRow,
@@ -43,6 +45,8 @@ from openrun.store.rows import (
     WaitRow,
     WorkerRow,
 )
+from openrun.store.tickets import TicketRecords, Tickets
+from openrun.store.timetable import ScheduleRow, Timetable, TimetableRecords
 
 
 class StoreError(OpenRunError):
@@ -81,7 +85,7 @@ class Hinting(Protocol):
     def hints(self) -> AsyncIterator[None]: ...
 
 
-class Records(Protocol):
+class Records(TimetableRecords, BusEventRecords, OutboxRecords, TicketRecords, Protocol):
     """What there is to read of runs, and what may be said to them; of all namespaces, or of one (`scoped.py`).
 
     Where a `namespace` may be None, that is all of them. All methods raise `StoreUnavailable` when the store
@@ -93,11 +97,17 @@ class Records(Protocol):
 
     # -- flows ------------------------------------------------------------------------------------
 
-    async def keep_version(self, row: VersionRow, *, expected: str | None = None) -> bool:
+    async def keep_version(
+        self, row: VersionRow, *, expected: str | None = None, schedules: Sequence[ScheduleRow] = ()
+    ) -> bool:
         """Keep a version and make it the current one of its flow; a known version becomes current again.
 
         With `expected`, only if that is the version which is current now ("": if there is no such flow); False when
         it is not, and nothing is kept. A new flow is enabled; a known one stays as it is.
+
+        `schedules` are those of this version, and become the flow's: one whose `spec` is as it was keeps its
+        `cursor`, `due_at`, pause and ticks; one with another spec keeps its pause and ticks; others go, with their
+        ticks. Each that is changed has 1 added to its revision.
         """
 
     async def version(
@@ -189,7 +199,7 @@ class Records(Protocol):
         """The delivery that started this run."""
 
 
-class Store(Records, Protocol):
+class Store(Records, Timetable, BusEvents, Outbox, Tickets, Protocol):
     """Keeps runs, all that belongs to them, and what a server keeps beside them."""
 
     async def open(self) -> None:
@@ -229,6 +239,8 @@ class Store(Records, Protocol):
         crash count grows by 1). Versions in `without` are left to others. `alone` asks for at most one run that has
         crashed twice or more, otherwise only others are given. Claiming clears `due_at` and `hold`.
         Raises `StoreError` when the worker itself has no valid lease.
+
+        Before that, in the same transaction, it admits what waits in lanes and may start (`tickets.py`).
         """
 
     async def held_by(self, worker: str) -> list[RunRow]:

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from openrun.core.types import RunStatus
+from openrun.store.outbox import Notice
+from openrun.store.tickets import Ticket
 
 DEFAULT_NAMESPACE = "default"
 """Where everything belongs that names no other namespace."""
@@ -72,6 +74,8 @@ class Birth(msgspec.Struct, frozen=True, kw_only=True):
     dedupe: Dedupe | None = None
     delivery: "DeliveryRow | None" = None
     """What came from outside and started it."""
+    ticket: Ticket | None = None
+    """It waits for its turn: held by nobody, and due only once `claim` admits it."""
 
 
 class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +243,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     effects: tuple[EffectRow, ...] = ()
     progress: tuple[ProgressRow, ...] = ()
     compensations: tuple[CompensationRow, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    """What its events tell those who subscribed."""
 
     @property
     def last(self) -> int:

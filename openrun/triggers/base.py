@@ -75,4 +75,6 @@ class RunRequest:
     """How long the key is remembered."""
     traceparent: str | None = None
     tracestate: str | None = None
+    hops: int = 0
+    """Events between this run and what came from outside."""
     delivery: Delivery | None = None
