@@ -17,8 +17,10 @@ PARTS = {
     "durable_resume": (),
     "durable_lists": ("psycopg",),
     "webhook": (),
+    "events": (),
     "node_red": (),
     "streams": (),
+    "schedules": (),
     "start_up": (),
 }
 """What can be measured, and the packages that it takes beyond our own."""

@@ -63,6 +63,7 @@ from openrun.core.types import (
     StepType,
 )
 from openrun.definition.draft import Edge
+from openrun.definition.flow_control import Debounce, FlowControl, RateLimit
 from openrun.flow import Flow, FlowRun, validate_flow
 from openrun.runtime.engine import Engine, Run
 from openrun.steps.base import Step, StepConfig, StepInfo
@@ -72,6 +73,7 @@ from openrun.steps.execution.abort import StepAbort
 from openrun.steps.execution.approval import StepApproval
 from openrun.steps.execution.conditional import StepConditional
 from openrun.steps.execution.delay import StepDelay
+from openrun.steps.execution.emit import StepEmit
 from openrun.steps.execution.fail import StepFail
 from openrun.steps.execution.foreach import StepForeach
 from openrun.steps.execution.reply import StepReply
@@ -97,6 +99,7 @@ __all__ = [
     "ChildCompleted",
     "CompensationCompleted",
     "CompensationStarted",
+    "Debounce",
     "Decision",
     "Edge",
     "EffectClass",
@@ -108,6 +111,7 @@ __all__ = [
     "Flow",
     "FlowCancelRequested",
     "FlowCompleted",
+    "FlowControl",
     "FlowForked",
     "FlowPaused",
     "FlowResumed",
@@ -122,6 +126,7 @@ __all__ = [
     "OnFailure",
     "OpenRunError",
     "PermanentError",
+    "RateLimit",
     "RateLimited",
     "RetryPolicy",
     "ReviewRequested",
@@ -141,6 +146,7 @@ __all__ = [
     "StepConfig",
     "StepContext",
     "StepDelay",
+    "StepEmit",
     "StepError",
     "StepFail",
     "StepForeach",

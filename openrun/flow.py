@@ -13,6 +13,7 @@ from openrun.core.types import DEFAULT_PORT, Json, OnFailure
 from openrun.definition.advice import advise
 from openrun.definition.check import check, require
 from openrun.definition.draft import Edge, slug
+from openrun.definition.flow_control import FlowControl
 from openrun.definition.program import Program, compile_program
 from openrun.definition.reader import load_document, read_document
 from openrun.definition.writer import document_text, version_of, write_document
@@ -26,7 +27,8 @@ from openrun.steps.spelling import AnyOnFailure
 class Flow:
     """A named graph of steps and edges.
 
-    `timeout` is in seconds ("5m" is understood); `max_activations` bounds the step executions of a run.
+    `timeout` is in seconds ("5m" is understood); `max_activations` bounds the step executions of a run;
+    `flow_control` bounds the durable runs of the flow (runs in memory start at once).
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Flow:
         on_failure: AnyOnFailure = OnFailure.DRAIN,
         timeout: float | str | None = None,
         max_activations: int | None = None,
+        flow_control: FlowControl | Mapping[str, Json] | None = None,
         catalog: StepCatalog | None = None,
         extensions: Mapping[str, Json] | None = None,
     ) -> None:
@@ -49,6 +52,7 @@ class Flow:
             "on_failure": on_failure,
             "timeout": timeout,
             "max_activations": max_activations,
+            "flow_control": _as_given(flow_control),
         }
         given = {key: value for key, value in settings.items() if value is not None}
         self._draft = read_document({**given, **(extensions or {})}, self._catalog)
@@ -71,6 +75,11 @@ class Flow:
     @property
     def description(self) -> str | None:
         return self._draft.description
+
+    @property
+    def flow_control(self) -> FlowControl | None:
+        """What bounds its runs, when they are durable."""
+        return self._draft.flow_control
 
     @property
     def catalog(self) -> StepCatalog:
@@ -162,6 +171,7 @@ class Flow:
             on_failure=draft.on_failure,
             timeout=draft.timeout,
             max_activations=draft.max_activations,
+            flow_control=draft.flow_control,
             catalog=known,
             extensions=draft.extensions,
         )
@@ -339,6 +349,12 @@ class FlowRun:
     async def _closed(self) -> None:
         if self._closing is not None:
             await asyncio.shield(self._closing)
+
+
+def _as_given(control: FlowControl | Mapping[str, Json] | None) -> Json:
+    return (
+        control.model_dump(mode="json", exclude_unset=True) if isinstance(control, FlowControl) else control
+    )
 
 
 def validate_flow(flow: Flow) -> list[ValidationError]:

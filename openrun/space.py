@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
+from openrun.bus.base import Bus
 from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown, decode_fact
 from openrun.core.fork import ForkPlan, Wish
 from openrun.core.limits import Limits
@@ -16,6 +17,7 @@ from openrun.core.past import Replayer
 from openrun.core.strict_json import canonical
 from openrun.core.types import FINAL, Json, RunStatus
 from openrun.definition.program import Program
+from openrun.runtime.bus_events import Events
 from openrun.runtime.engine import Compilable, Start, prepare
 from openrun.runtime.errors import KeyConflict, RunEnded, UnknownFlow, UnknownRun
 from openrun.runtime.forking import Forked, Forking
@@ -23,11 +25,12 @@ from openrun.runtime.intake import Beginning, Intake, Place
 from openrun.runtime.ledger import Ledger
 from openrun.runtime.library import Library
 from openrun.runtime.messages import MessageKind
+from openrun.runtime.notifications import Notifications, Outlet
 from openrun.runtime.runlog import unseen
 from openrun.runtime.tails import Page, Reached, Tails
 from openrun.runtime.waits import Waits
 from openrun.steps.catalog import StepCatalog
-from openrun.store.base import Records
+from openrun.store.base import Records, Store
 from openrun.store.projection import in_ms
 from openrun.store.rows import (
     Dedupe,
@@ -40,6 +43,9 @@ from openrun.store.rows import (
     Verdict,
 )
 from openrun.triggers.base import RunRequest
+from openrun.triggers.current import CurrentTriggers
+from openrun.triggers.scheduler import Scheduler
+from openrun.triggers.schedules import Schedules
 
 _DEDUPE_HOURS = 24
 _HOUR_MS = 3_600_000
@@ -61,14 +67,33 @@ class Works(Place, Protocol):
     @property
     def tails(self) -> Tails: ...
 
+    @property
+    def outlet(self) -> Outlet: ...
+
+    @property
+    def bus(self) -> Bus: ...
+
+    @property
+    def triggers(self) -> CurrentTriggers: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def scheduler(self) -> Scheduler: ...
+
 
 class DurableRun:
-    """A run that the store has; `replayed` when it was started before under the same key."""
+    """A run that the store has; `replayed` when it was started before under the same key.
 
-    def __init__(self, space: "Space", run_id: str, *, replayed: bool = False) -> None:
+    `is_here` says that this process goes on with it, so that its events are heard at once.
+    """
+
+    def __init__(self, space: "Space", run_id: str, *, replayed: bool = False, is_here: bool = False) -> None:
         self._space = space
         self.run_id = run_id
         self.replayed = replayed
+        self.is_here = is_here
 
     async def status(self) -> RunStatus:
         return (await self._space.row(self.run_id)).status
@@ -100,6 +125,14 @@ class Space:
         """What runs wait to be told: listing it, signals, answers, approvals."""
         self.ledger = Ledger(records, self._tell)
         """Calls to the outside, and the undoing of steps."""
+        self.events = Events(records, namespace, works.bus, works.clock.now)
+        """What is published for flows and runs that listen."""
+        self.notifications = Notifications(records, namespace, works.outlet)
+        """Who is told of what runs do."""
+        self.schedules = Schedules(
+            records, namespace, works.scheduler.bear, works.store.move, works.scheduler.hint
+        )
+        """What starts runs at its time."""
 
     # -- flows and runs ---------------------------------------------------------------------------
 
@@ -107,6 +140,8 @@ class Space:
         """Keep a flow in the store; new runs of it get this version. Raises `InvalidFlow`."""
         program = flow.program(self._works.catalog, self._works.limits)
         await self._works.library.add(program, self.namespace)
+        self._works.triggers.forget()
+        self._works.scheduler.hint()
         return program
 
     async def start(
@@ -124,7 +159,7 @@ class Space:
 
         With a `key`, the same key and input give the same run for 24 hours. Events are shown to `show` once they
         are on disk, as long as the run stays here. `trace` is who asks: `traceparent` and `tracestate`. Raises
-        `UnknownFlow`, `InvalidFlow`, `KeyConflict`, `PermanentError` for an input that cannot be.
+        `UnknownFlow`, `InvalidFlow`, `KeyConflict`, `PermanentError` for an input that cannot be, and `Overloaded`.
         """
         program = await self._program(flow)
         prepared = prepare(program, trigger, input or {}, state or {})
@@ -141,7 +176,7 @@ class Space:
         Raises as `start` does.
         """
         begun = await self._intake.begin(await self._asked(request, replay_of), show)
-        return DurableRun(self, begun.run_id, replayed=begun.replayed)
+        return DurableRun(self, begun.run_id, replayed=begun.replayed, is_here=begun.is_here)
 
     async def birth(self, request: RunRequest) -> Slice:
         """What makes the run that a trigger asks for, for whoever writes it. Raises as `start` does."""
@@ -229,10 +264,11 @@ class Space:
         row = await self.row(run_id)
         if latest:
             program = await self._known_program(begun.flow_id, row.namespace)
-            start = prepare(program, begun.trigger, begun.input, begun.state)
+            prepared = prepare(program, begun.trigger, begun.input, begun.state)
+            start = replace(prepared, hops=begun.hops)
         else:
             program = await self._works.library.program(begun.flow_id, begun.version, row.namespace)
-            start = Start(trigger=begun.trigger, payload=begun.input, state=begun.state)
+            start = Start(trigger=begun.trigger, payload=begun.input, state=begun.state, hops=begun.hops)
         beginning = Beginning(
             program=program,
             start=start,
@@ -308,6 +344,7 @@ class Space:
         program = flow.program(self._works.catalog, self._works.limits)
         if not await self._works.library.is_current(program, self.namespace):
             await self._works.library.add(program, self.namespace)
+            self._works.triggers.forget()
         return program
 
     async def _known_program(self, flow_id: str, namespace: str | None = None) -> Program:
@@ -341,10 +378,11 @@ class Space:
             ),
             show,
         )
-        return DurableRun(self, begun.run_id, replayed=begun.replayed)
+        return DurableRun(self, begun.run_id, replayed=begun.replayed, is_here=begun.is_here)
 
     async def _write(self, part: Slice) -> Verdict:
-        return await self._works.journal.write(part)
+        with self._works.start_queue.place():
+            return await self._works.journal.write(part)
 
     # -- control ----------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.servers.postgres"]
+pytest_plugins = ["tests.servers.postgres", "tests.servers.redis"]
 
 # No deadline: a slow machine is no failure. In CI the same examples are drawn every time.
 settings.register_profile("default", deadline=None)

@@ -17,10 +17,12 @@ from openrun.cli.answers import (
 )
 from openrun.cli.approvals import approvals
 from openrun.cli.audit import audit
+from openrun.cli.bus import bus
 from openrun.cli.compensations import compensations
 from openrun.cli.control import CancelOptions, PauseOptions, ResolveOptions, cancel, pause, resolve, resume
 from openrun.cli.dlq import dlq
 from openrun.cli.effects import effects
+from openrun.cli.emit import EmitOptions, emit
 from openrun.cli.events import EventsOptions, events
 from openrun.cli.explain import ExplainOptions, explain
 from openrun.cli.forks import ForkOptions, RetryOptions, fork, retry
@@ -37,11 +39,14 @@ from openrun.cli.house import (
 )
 from openrun.cli.inspect import inspect
 from openrun.cli.keys import keys
+from openrun.cli.lanes import LanesOptions, lanes
+from openrun.cli.notifications import notifications
 from openrun.cli.options import taking
 from openrun.cli.past import DiffOptions, ReplayOptions, StateOptions, diff, replay, state, timeline
 from openrun.cli.ps import PsOptions, ps
 from openrun.cli.refusal import guarded
 from openrun.cli.run import RunHereOptions, run
+from openrun.cli.schedules import schedules
 from openrun.cli.schema import SchemaOptions, schema
 from openrun.cli.serve import serve
 from openrun.cli.serve_options import ServeCommand
@@ -64,6 +69,7 @@ _COMMANDS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
     (StartOptions, start),
     (WorkCommand, worker),
     (PsOptions, ps),
+    (LanesOptions, lanes),
     (ShownRun, inspect),
     (EventsOptions, events),
     (CancelOptions, cancel),
@@ -71,6 +77,7 @@ _COMMANDS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
     (OneRun, resume),
     (ResolveOptions, resolve),
     (SignalOptions, signal),
+    (EmitOptions, emit),
     (ApproveOptions, approve),
     (RejectOptions, reject),
     (AnswerOptions, answer),
@@ -101,7 +108,7 @@ def application() -> typer.Typer:
     for options, command in _COMMANDS:
         app.command()(guarded(taking(options, command)))
     app.command()(guarded(version))
-    for group in (approvals, effects, compensations, dlq, keys, audit):
+    for group in (approvals, effects, compensations, schedules, bus, dlq, keys, audit, notifications):
         app.add_typer(group())
     return app
 

@@ -17,6 +17,8 @@ from openrun.version import __version__
 
 _MOST = 20
 _CURL = 4_000
+COUNTED = 1_000
+"""So many schedules are counted."""
 _ANSWERS = {
     "accepted": "answers at once, with the run's id",
     "last_step": "answers with what the flow puts out",
@@ -33,8 +35,8 @@ class Announcement:
         self._plan = plan
         self._out = out
 
-    def show(self, key: str | None, weak: Sequence[str]) -> None:
-        """All of it; `key` is the first one of a new store, `weak` what strangers could use."""
+    def show(self, key: str | None, weak: Sequence[str], schedules: int = 0) -> None:
+        """All of it; `key` is the first one of a new store, `weak` what strangers could use, `schedules` how many, 1,000 at most."""
         options, url = self._plan.options, self._server.url
         self._say("OpenRun", f"{__version__} at {url}", "bold")
         work = "runs are left to workers elsewhere" if options.no_worker else "runs are worked on here"
@@ -43,6 +45,11 @@ class Announcement:
             self._out.print(Text("\nfirst admin key (KEY below), shown this once:", "bold yellow"))
             self._out.print(Text(f"\n  {key}\n"))
         self.show_webhooks(self._server.mounting.routes.endpoints)
+        if schedules:
+            listed = " ".join(["openrun schedules", *store_arguments(options.store)])
+            where = "by workers elsewhere" if options.no_worker else "here"
+            many = f"{schedules:,}{' or more' if schedules == COUNTED else ''}"
+            self._say("schedules", f"{many}, fired {where}: {listed}")
         if not self._plan.config.is_loopback:
             for each in weak:
                 self._out.print(Text.assemble(("warning: ", "bold yellow"), clean(each, 400)), soft_wrap=True)
@@ -59,11 +66,6 @@ class Announcement:
             self._say("webhooks", "none yet")
         for endpoint in every[:_MOST]:
             self._webhook(endpoint)
-        for each in self._server.mounting.unfired:
-            words = (
-                f"trigger {clean(each, 160)} is kept and starts nothing: this version fires webhooks alone"
-            )
-            self._out.print(Text.assemble(("warning: ", "bold yellow"), words), soft_wrap=True)
         if len(every) > _MOST:
             self._out.print(Text(f"… and {len(every) - _MOST:,} more; /openapi.json has them all", "dim"))
 

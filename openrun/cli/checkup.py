@@ -61,6 +61,10 @@ def show_examination(out: Screen, found: Examination) -> None:
         out.print(Text(f"  {clean(worker.worker)}  {count(worker.runs, 'run')}, {lease}", "dim"))
     _row(out, "owners", _owners(found.owners))
     _row(out, "dead letters", _many(len(found.dead_letters)))
+    _row(out, "events given up", _many(len(found.automation.dead_events)))
+    _row(out, "not delivered", _many(len(found.automation.dead_notifications)))
+    for subscription_id in found.automation.disabled_subscriptions[:_MOST]:
+        out.print(Text(f"  subscription {clean(subscription_id)} is disabled", "dim"))
     _row(out, "rest for long", _many(len(found.resting)))
     for each in found.resting[:_MOST]:
         since = took(timedelta(milliseconds=each.since_ms))

@@ -17,6 +17,7 @@ from openrun.app import App
 from openrun.cli.journal import check_belongs, read_journal
 from openrun.cli.options import RunOptions
 from openrun.cli.refusal import ExitCode, Refusal
+from openrun.cli.rows import whereabouts
 from openrun.cli.screen import Screen, error_screen, screen
 from openrun.cli.secret import read_secrets
 from openrun.cli.session import Session, see_through
@@ -32,7 +33,9 @@ from openrun.core.machine import UnexpectedFact
 from openrun.core.near import did_you_mean
 from openrun.core.types import RunStatus
 from openrun.runtime.engine import Run
+from openrun.runtime.queued import is_queued
 from openrun.runtime.secrets import Redactor
+from openrun.store.rows import RunRow
 
 _SCOPES = 20
 _RUN_ID = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}|[0-9a-f]{4,7}")
@@ -94,17 +97,19 @@ def _explain_recorded(options: ExplainOptions) -> None:
     if options.events is not None:
         raise Refusal("--events goes with a FLOW; the store has the events of a run")
 
-    async def ask(app: App) -> tuple[Graph, Sequence[Fact]]:
+    async def ask(app: App) -> tuple[Graph, Sequence[Fact], RunRow]:
         row = await app.row(await resolve_run(app.store, options.flow))
         program = await app.library.program(row.flow_id, row.version)
-        return program.graph, await app.facts(row.run_id)
+        return program.graph, await app.facts(row.run_id), row
 
     out = screen()
     with contextlib.redirect_stdout(sys.stderr):
         redactor = Redactor(read_secrets(options.secrets or ()))
-        graph, facts = in_store(options.store, ask, modules=options.modules or ())
+        graph, facts, row = in_store(options.store, ask, modules=options.modules or ())
         names = list(_names(graph))
         _check_known(options.step, names, facts[0].flow_id)
+        if is_queued(row):
+            error_screen().print(Text(f"the run has not begun; {whereabouts(row)}", "yellow"))
         _show(out, graph, options, [redactor.masked(fact) for fact in facts])
 
 

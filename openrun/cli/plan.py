@@ -68,6 +68,7 @@ class Plan:
             work=not options.no_worker,
             options=WorkerOptions(lease=options.lease, grace=options.grace, runs=options.runs),
             observers=observers if self.tracing is None else (*observers, self.tracing),
+            bus=options.bus,
         )
 
     def redactor(self) -> Redactor:

@@ -9,6 +9,7 @@ from rich.text import Text
 from openrun.cli.text import clean, took
 from openrun.cli.wording import clock_time
 from openrun.core.types import RunStatus
+from openrun.runtime.queued import is_queued
 from openrun.store.rows import RunRow
 
 SHORT = 18
@@ -58,5 +59,5 @@ def whereabouts(row: RunRow) -> str:
     if row.worker is not None:
         return f"on {clean(row.worker)}"
     if row.hold is not None:
-        return f"held: {clean(row.hold)}"
+        return clean(row.hold) if is_queued(row) else f"held: {clean(row.hold)}"
     return "" if row.due_at is None else f"due {at(row.due_at)}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from openrun.cli.options import ModuleNames, PrivateTargets, SecretSources
-from openrun.cli.store_options import DEFAULT_STORE, StorePlace
+from openrun.cli.store_options import DEFAULT_STORE, BusPlace, StorePlace
 from openrun.runtime.worker import WorkerOptions
 from openrun.server.config import ServerConfig
 
@@ -41,6 +41,7 @@ class ServeCommand:
         ),
     ] = None
     store: StorePlace = DEFAULT_STORE
+    bus: BusPlace = None
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")] = ServerConfig().host
     port: Annotated[
         int, typer.Option(metavar="PORT", min=0, max=65_535, help="Port to listen at; 0 takes a free one.")

@@ -5,7 +5,7 @@ import gc
 from collections.abc import Sequence
 from pathlib import Path
 
-from openrun.cli.announcement import Announcement
+from openrun.cli.announcement import COUNTED, Announcement
 from openrun.cli.collection import require_some
 from openrun.cli.interrupts import Interrupts
 from openrun.cli.plan import Plan, not_free
@@ -18,6 +18,7 @@ from openrun.server.api import ROUTES
 from openrun.server.keyring import Keyring
 from openrun.server.server import Server
 from openrun.store.rows import DEFAULT_NAMESPACE
+from openrun.store.timetable import ScheduleFilter
 from openrun.telemetry.metrics import Metrics
 from openrun.telemetry.runlogs import RunLogs
 
@@ -114,7 +115,8 @@ class Serving:
         # What there is now stays: no garbage collection has to look at it again while requests wait.
         gc.freeze()
         try:
-            announcement.show(key, weak)
+            schedules = await self._app.store.schedules(ScheduleFilter(limit=COUNTED))
+            announcement.show(key, weak, len(schedules))
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()

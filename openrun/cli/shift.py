@@ -124,15 +124,17 @@ class Drained:
         """When the next run is due, and since when that is known."""
 
     async def check(self) -> bool:
-        """Nothing is held here, due or soon due, and whoever else holds runs is alive.
+        """Nothing is held here, due or soon due, or soon admitted, and whoever else holds runs is alive.
 
         What has been due for a while and was not taken is not for this worker: it lacks the code.
         """
         if not self._worker.idle:
             return False
         try:
+            # Who waits in a lane is admitted before it is due: looked at first, it cannot slip through between both.
+            admission = await self._store.next_admission()
             due, now = await self._store.next_due(), await self._store.now()
-            if self._expects(due, now):
+            if self._expects(due, now) or (admission is not None and admission < now + _SOON_MS):
                 return False
             return await self._others_are_alive()
         except StoreUnavailable:

@@ -21,6 +21,7 @@ from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
 from openrun.store.rows import RunFilter
+from openrun.triggers.schedules import UnknownSchedule
 
 T = TypeVar("T")
 
@@ -37,6 +38,15 @@ StorePlace = Annotated[
         metavar="PATH|URL",
         envvar="OPENRUN_STORE",
         help="The store: a SQLite file, or postgresql://USER@HOST/DATABASE.",
+    ),
+]
+BusPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--bus",
+        metavar="URL",
+        envvar="OPENRUN_BUS",
+        help="Where Redis carries events, redis://HOST:PORT/DB; the store alone does, when left out.",
     ),
 ]
 RunPrefix = Annotated[
@@ -109,7 +119,7 @@ def in_store(
             details=[repeat_in_words(each) for each in error.repeats],
             hint="--dry-run shows all of the plan; --repeat-effects does it again",
         ) from None
-    except UNKNOWN as error:
+    except (*UNKNOWN, UnknownSchedule) as error:
         raise Refusal(str(error), code=ExitCode.NOT_FOUND) from None
     except (*CONFLICTS, NotAllowed) as error:
         raise Refusal(str(error), code=ExitCode.CONFLICT) from None

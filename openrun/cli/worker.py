@@ -20,7 +20,7 @@ from openrun.cli.screen import screen
 from openrun.cli.secret import read_secrets
 from openrun.cli.session import leave
 from openrun.cli.shift import Drained, Shift, warnings_on_stderr
-from openrun.cli.store_options import DEFAULT_STORE, StorePlace
+from openrun.cli.store_options import DEFAULT_STORE, BusPlace, StorePlace
 from openrun.net.address import AllowList
 from openrun.runtime.secrets import Redactor
 from openrun.runtime.worker import WorkerOptions
@@ -41,6 +41,7 @@ class WorkCommand:
         ),
     ] = None
     store: StorePlace = DEFAULT_STORE
+    bus: BusPlace = None
     flows: Annotated[
         list[str] | None,
         typer.Option(
@@ -105,6 +106,7 @@ def _app(options: WorkCommand, secrets: dict[str, str]) -> App:
         allow=allow,
         secrets=secrets,
         options=WorkerOptions(lease=options.lease, grace=options.grace, runs=options.runs),
+        bus=options.bus,
     )
 
 

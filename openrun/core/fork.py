@@ -227,6 +227,7 @@ def _begun(started: FlowStarted, target: Target) -> FlowStarted:
         trigger=trigger,
         input=started.input,
         state=started.state,
+        hops=started.hops,
     )
 
 

@@ -32,6 +32,7 @@ class StepType(StrEnum):
     WAIT = "wait"
     APPROVAL = "approval"
     ABORT = "abort"
+    EMIT = "emit"
 
 
 class StepRunStatus(StrEnum):

@@ -9,6 +9,7 @@ from openrun.core.near import quoted
 from openrun.core.types import DEFAULT_PORT, ERROR_PORT, JoinMode, Json
 from openrun.definition.draft import Draft, body_document, edge_port
 from openrun.definition.faults import Faults
+from openrun.definition.flow_control_plan import flow_control_faults
 from openrun.definition.loops import count_loops
 from openrun.definition.reader import draft_of
 from openrun.definition.template import Load
@@ -77,6 +78,7 @@ class Checker:
     def run(self) -> None:
         """Find all errors, in the document's order as far as they have one."""
         self._entries()
+        self._flow_control()
         for at, step in enumerate(self.draft.steps):
             if self.faults.full:
                 return
@@ -104,6 +106,18 @@ class Checker:
             advice = 'add a trigger, such as {"id": "start", "type": "trigger_manual"}'
             hint = "an item enters at the steps without inbound edges" if self.depth else advice
             self.faults.add("NO_ENTRY", "the flow has no step to begin with", "/steps", hint=hint)
+
+    def _flow_control(self) -> None:
+        control, place = self.draft.flow_control, "/flow_control"
+        if control is None:
+            return
+        if self.depth:
+            message = "a body has no flow control: it belongs to the run of its flow"
+            self.faults.add("FLOW_CONTROL_IN_BODY", message, place, hint="for a limit of its own use `flow`")
+            return
+        triggers = [step for step in self.draft.steps if step.is_trigger]
+        for code, pointer, message, hint in flow_control_faults(control, triggers, self.limits):
+            self.faults.add(code, message, place + pointer, hint=hint)
 
     def _step(self, at: int, step: Step, pointer: str) -> None:
         if not step.id:
@@ -302,6 +316,7 @@ def _templated(draft: Draft) -> Iterable[Json]:
     for step in draft.nodes():
         for name in draft.templates.dynamic(step.config):
             yield step.config.__dict__[name]
+        yield step.conditions()
         yield step.body()
 
 

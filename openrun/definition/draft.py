@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openrun.core.types import DEFAULT_PORT, SUCCESS_PORT, Json, OnFailure
+from openrun.definition.flow_control import FlowControl
 from openrun.definition.template import Templates
 from openrun.steps.base import Step
 from openrun.steps.catalog import StepCatalog
@@ -39,6 +40,7 @@ class Draft:
     on_failure: OnFailure = OnFailure.DRAIN
     timeout: float | None = None
     max_activations: int | None = None
+    flow_control: FlowControl | None = None
     steps: list[Step] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     extensions: dict[str, Any] = field(default_factory=dict)

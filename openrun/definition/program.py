@@ -12,6 +12,7 @@ from openrun.core.results import StepRunResult
 from openrun.core.state import StateContainer
 from openrun.core.types import EffectClass, Json
 from openrun.definition.draft import Draft, body_document, edge_port, slug
+from openrun.definition.flow_control_plan import FlowControlPlan, plan_flow_control
 from openrun.definition.spec import body_draft, graph_spec, step_spec
 from openrun.definition.template import ConfigTemplate
 from openrun.definition.undisturbed import undisturbed
@@ -112,6 +113,8 @@ class Program:
     step_types: Mapping[str, str]
     """Keys of the catalogue by step id, steps of bodies included."""
     timeout: float | None
+    flow_control: FlowControlPlan | None = None
+    """Runs that a trigger starts have tickets; child runs have none."""
 
 
 @undisturbed
@@ -121,8 +124,9 @@ def compile_program(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT
     graph = Graph.compile(graph_spec(draft, catalog, limits))
     plans: dict[Graph, tuple[StepPlan, ...]] = {}
     _Planning(catalog, limits, plans).plan(graph, draft)
+    control, flow_id = draft.flow_control, draft.id or slug(draft.name)
     return Program(
-        flow_id=draft.id or slug(draft.name),
+        flow_id=flow_id,
         name=draft.name,
         version=version_of(document),
         document=document,
@@ -131,6 +135,7 @@ def compile_program(draft: Draft, catalog: StepCatalog, limits: Limits = DEFAULT
         triggers=tuple(step for step in draft.steps if step.is_trigger),
         step_types=_step_types(plans, catalog),
         timeout=draft.timeout,
+        flow_control=None if control is None else plan_flow_control(control, flow_id, limits),
     )
 
 

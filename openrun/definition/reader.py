@@ -19,6 +19,7 @@ from openrun.core.types import DEFAULT_PORT, Json, OnFailure
 from openrun.definition.crowd import crowded
 from openrun.definition.draft import Draft, Edge
 from openrun.definition.faults import Faults
+from openrun.definition.flow_control import FlowControl
 from openrun.definition.undisturbed import undisturbed
 from openrun.definition.undoing import TRIGGER_MESSAGE, UNDOING_KEYS
 from openrun.steps.base import Step
@@ -63,6 +64,11 @@ class FlowSettings(BaseModel):
         description="Most step executions in a run; 100,000 when left out.",
         examples=[1000],
     )
+    flow_control: FlowControl | None = Field(
+        default=None,
+        description="How many runs go on at once, how many start in a time, and who goes first.",
+        examples=[{"key": "<<body.tenant>>", "concurrency": 3}],
+    )
 
 
 class EdgeFields(BaseModel):
@@ -79,6 +85,7 @@ class EdgeFields(BaseModel):
 
 _EDGE_KEYS = frozenset(EdgeFields.model_fields)
 _COMPENSATE = "compensate"
+_INNER = (("config",), ("flow_control",))
 _MOST_KEYS = 1_000
 """Most keys of an object that has fields, not keys of the author's choice."""
 
@@ -131,7 +138,8 @@ def draft_of(document: Json, catalog: StepCatalog, faults: Faults) -> Draft | No
     steps = reading.list_of(rest.pop("steps", []), "steps")
     edges = reading.list_of(rest.pop("edges", []), "edges")
     known = [*FlowSettings.model_fields, "steps", "edges"]
-    settings = reading.model(FlowSettings, rest, _Place("", "flow", known))
+    control = tuple(FlowControl.model_fields)
+    settings = reading.model(FlowSettings, rest, _Place("", "flow", known, config=control))
     extensions.pop("$schema", None)
     draft = Draft(
         name=settings.name if settings else "",
@@ -142,12 +150,13 @@ def draft_of(document: Json, catalog: StepCatalog, faults: Faults) -> Draft | No
     if settings:
         draft.id, draft.description, draft.on_failure = settings.id, settings.description, settings.on_failure
         draft.timeout, draft.max_activations = settings.timeout, settings.max_activations
+        draft.flow_control = settings.flow_control
     return draft
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a part of the document is, what it is called, and the keys it may have, and its config."""
+    """Where a part of the document is, what it is called, and the keys it may have, and its config or flow control."""
 
     pointer: str
     what: str
@@ -296,7 +305,7 @@ class _Reading:
         path = ".".join(map(str, loc))
         if kind == "extra_forbidden":
             name = str(loc[-1])
-            near = place.known if len(loc) == 1 else place.config if loc[:-1] == ("config",) else ()
+            near = place.known if len(loc) == 1 else place.config if loc[:-1] in _INNER else ()
             hint = self.faults.near(name, near)
             text = f"{place.what} has no field {quoted(path.removeprefix('config.'))}"
             self.faults.add("UNKNOWN_FIELD", text, here, step=place.step_id, hint=hint)

@@ -36,6 +36,8 @@ def write_document(draft: Draft, catalog: StepCatalog) -> dict[str, Json]:
         document["timeout"] = _number(draft.timeout)
     if draft.max_activations is not None:
         document["max_activations"] = draft.max_activations
+    if draft.flow_control is not None:
+        document["flow_control"] = _field(draft.flow_control.as_document())
     document |= _sorted(draft.extensions)
     document["steps"] = [_step(step, catalog) for step in draft.steps]
     document["edges"] = [_edge(edge) for edge in draft.edges]

@@ -3,8 +3,10 @@
 import msgspec
 
 from openrun.core.types import RunStatus
+from openrun.house.automation import Automation, look_at_automation
 from openrun.house.owners import Owners, Owning
 from openrun.house.roll import UNENDED, every_run
+from openrun.runtime.queued import is_queued
 from openrun.store.base import Store
 from openrun.store.memory import MemoryStore
 from openrun.store.rows import DeadLetter, RunFilter, WorkerRow
@@ -51,6 +53,7 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     owners: Owners
     """Of every run that has not ended; `orphans` are among its `nobody`."""
     dead_letters: tuple[DeadLetter, ...]
+    automation: Automation
     overdue: Overdue | None
     resting: tuple[Resting, ...]
     """Longest first."""
@@ -63,11 +66,12 @@ async def examine(store: Store) -> Examination:
     kind, schema = kind_of(store)
     workers = await store.workers()
     held = await store.runs(RunFilter(held=True, limit=_MOST))
-    holds = tuple(Held(run_id=row.run_id, hold=row.hold or "") for row in held)
+    holds = tuple(Held(run_id=row.run_id, hold=row.hold or "") for row in held if not is_queued(row))
     orphans = tuple(await store.orphans(_MOST))
     owning = Owning()
     overdue, resting = await _unended(store, now, owning)
     owners = await owning.owners(store)
+    automation = await look_at_automation(store, now)
     return Examination(
         store=kind,
         schema=schema,
@@ -77,6 +81,7 @@ async def examine(store: Store) -> Examination:
         orphans=orphans,
         owners=owners,
         dead_letters=tuple(await store.dead_letters(_MOST)),
+        automation=automation,
         overdue=overdue,
         resting=resting,
         problems=(
@@ -88,6 +93,7 @@ async def examine(store: Store) -> Examination:
             ),
             *(f"run {each.run_id} is held: {each.hold}" for each in holds),
             *_of_work(workers, overdue),
+            *automation.problems,
         ),
     )
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from openrun.core.types import FINAL, RunStatus
+from openrun.runtime.queued import is_queued
 from openrun.store.base import Store
 from openrun.store.rows import RunRow, WaitFilter
 
@@ -13,9 +14,9 @@ _OF_PEOPLE = {RunStatus.PAUSED: "paused", RunStatus.NEEDS_REVIEW: "in review"}
 class Owners(msgspec.Struct, frozen=True, kw_only=True):
     """How many runs have which kind of owner; `nobody` are the runs that have none, and there should be none.
 
-    `counts` has "leased" (a worker holds it, or others take over once its lease has ended), "due" (a timer or the
-    queue), "held" (a reason is named), "paused" and "in review" (a person goes on with it), "asked" (an open wait)
-    and "has children" (runs that have not ended).
+    `counts` has "leased" (a worker holds it, or others take over once its lease has ended), "due" (a timer, or at
+    once), "queued" (flow control lets it go on once there is room), "held" (another reason is named), "paused" and
+    "in review" (a person goes on with it), "asked" (an open wait) and "has children" (runs that have not ended).
     """
 
     counts: dict[str, int]
@@ -61,7 +62,7 @@ class Owning:
 def owner_of(row: RunRow) -> str | None:
     """The kind of owner that a run's own row tells of."""
     if row.hold is not None:
-        return "held"
+        return "queued" if is_queued(row) else "held"
     if row.worker is not None:
         return "leased"
     if row.due_at is not None:

@@ -8,6 +8,7 @@ import msgspec
 
 from openrun.core.types import RunStatus
 from openrun.house.roll import UNENDED
+from openrun.runtime.queued import is_queued
 from openrun.store.base import Records
 from openrun.store.rows import RunFilter, RunRow
 
@@ -64,6 +65,8 @@ def needs_somebody(row: RunRow, now: int, resting_ms: int) -> Stuck | None:
     """Why a run that has not ended needs somebody, at this time of the store's; None when it does not."""
     idle = now - row.updated_at
     since: dict[str, Any] = {"row": row, "since": row.updated_at}
+    if is_queued(row):
+        return None
     if row.hold is not None:
         return Stuck(**since, why=Why.HELD, detail=row.hold)
     if row.status is RunStatus.NEEDS_REVIEW:

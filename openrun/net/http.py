@@ -76,6 +76,8 @@ class HttpRequest:
     max_bytes: int = DEFAULT_LIMITS.response_bytes
     follow_redirects: bool = True
     max_redirects: int = DEFAULT_LIMITS.redirects
+    wants_body: bool = True
+    """Without it the response's body is left unread, and is empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +172,7 @@ class HttpClient:
                     redirected = next_hop(hop, response.status, _headers(response).get("location"))
                     if redirected is not None:
                         return redirected
-                return await _complete(response, hop, request.max_bytes)
+                return await _complete(response, hop, request)
             finally:
                 # A response read to its end has given its connection back; any other connection is dropped.
                 response.close()
@@ -272,14 +274,16 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _complete(response: ClientResponse, hop: Hop, max_bytes: int) -> HttpResponse:
+async def _complete(response: ClientResponse, hop: Hop, request: HttpRequest) -> HttpResponse:
     headers = _headers(response)
     encoding = headers.get("content-encoding", "").strip().lower()
-    try:
-        body = await read_body(response.content.iter_any(), encoding, max_bytes)
-    except RuntimeError:
-        # What aiohttp's stream raises once its connection is closed from our side.
-        raise connection_lost(hop) from None
+    body = b""
+    if request.wants_body:
+        try:
+            body = await read_body(response.content.iter_any(), encoding, request.max_bytes)
+        except RuntimeError:
+            # What aiohttp's stream raises once its connection is closed from our side.
+            raise connection_lost(hop) from None
     if body and encoding in ENCODINGS:
         del headers["content-encoding"]
         headers.pop("content-length", None)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from openrun.core.events import Fact, FlowStarted, encode_event
+from openrun.core.events import Fact, FlowStarted, StepInterrupted, StepWaiting, encode_event
 from openrun.core.machine import Machine
 from openrun.core.types import RunStatus
+from openrun.runtime.notices import notices_of
 from openrun.runtime.runlog import standing_of
 from openrun.store.chain import GENESIS, link
 from openrun.store.projection import activation_rows, effect_rows, in_ms, wait_rows
@@ -73,11 +74,17 @@ def unheld(event: FlowStarted, birth: Birth) -> Slice:
         events=(EventRow(event.run_id, 1, 0, link(GENESIS, event.run_id, 1, 0, body), body),),
         standing=Standing(status=RunStatus.PENDING, updated_at=in_ms(event.timestamp)),
         birth=birth,
+        notices=notices_of((event,), event, birth.namespace),
     )
 
 
 def forked(facts: Sequence[Fact], machine: Machine, birth: Birth) -> Slice:
     """A run that is born with a past, without anybody holding it; the machine has folded these facts."""
+    begun = facts[0]
+    assert isinstance(begun, FlowStarted)
+    # What the other run told is told; this one starts by its last fact, and asks again what is still open.
+    telling = [*(each for each in facts if isinstance(each, StepWaiting | StepInterrupted)), facts[-1]]
+    changes = machine.listening.changes
     rows: list[EventRow] = []
     head = GENESIS
     for fact in facts:
@@ -93,6 +100,7 @@ def forked(facts: Sequence[Fact], machine: Machine, birth: Birth) -> Slice:
         standing=standing_of(machine, facts[-1]),
         birth=birth,
         activations=activation_rows(facts),
-        waits=wait_rows(machine.run_id, machine.listening.changes),
+        waits=wait_rows(machine.run_id, changes),
         effects=effect_rows(facts),
+        notices=notices_of(telling, begun, birth.namespace, changes),
     )

@@ -58,11 +58,21 @@ class Starter(Protocol):
 class Children:
     """Keeps the children of one run in memory, by activation and index."""
 
-    __slots__ = ("_around", "_depth", "_post", "_run_id", "_running", "_starter")
+    __slots__ = ("_around", "_depth", "_hops", "_post", "_run_id", "_running", "_starter")
     busy = False
 
-    def __init__(self, around: Surroundings, starter: Starter, run_id: str, depth: int, post: Post) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        starter: Starter,
+        run_id: str,
+        depth: int,
+        post: Post,
+        *,
+        hops: int = 0,
+    ) -> None:
         self._around = around
+        self._hops = hops
         self._starter = starter
         self._run_id = run_id
         self._depth = depth
@@ -86,6 +96,7 @@ class Children:
             payload=wait.inputs[index],
             parent_run_id=self._run_id,
             depth=self._depth + 1,
+            hops=self._hops,
         )
         try:
             child = self._starter.start_child(request)

@@ -12,13 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from openrun.core.errors import OpenRunError
-from openrun.core.events import (
-    Fact,
-    FlowCompleted,
-    FlowStarted,
-    StepCompleted,
-    with_snapshot,
-)
+from openrun.core.events import Fact, FlowCompleted, FlowStarted, StepCompleted, with_snapshot
 from openrun.core.facts import Facts, Known
 from openrun.core.frame import Activation, Phase
 from openrun.core.machine import Machine
@@ -361,6 +355,8 @@ class Driver:
             recording=lambda own: self._effects.of(act, self.plan(act), own),
             output=None if self.machine.undo.walk is None else self.machine.undo.output_of(act),
             trace=self._around.trace,
+            hops=self._started.hops,
+            publish=self._around.publish,
         )
         return context
 

@@ -202,7 +202,7 @@ class Engine:
                 program,
                 begun,
                 log,
-                lambda post: Children(self._around, self, run_id, start.depth, post),
+                lambda post: Children(self._around, self, run_id, start.depth, post, hops=start.hops),
             ),
             log,
         )
@@ -225,7 +225,11 @@ class Engine:
         except InvalidFlow as error:
             raise PermanentError(str(error), code="INVALID_TRIGGER") from None
         child = replace(
-            start, parent_run_id=request.parent_run_id, run_id=request.run_id, depth=request.depth
+            start,
+            parent_run_id=request.parent_run_id,
+            run_id=request.run_id,
+            depth=request.depth,
+            hops=request.hops,
         )
         return self.start(program, child, lambda _event: None)
 

@@ -49,6 +49,14 @@ class InvalidAnswer(OpenRunError, ValueError):
         super().__init__("\n".join([message, *(f"  {pointer or '/'}: {what}" for pointer, what in faults)]))
 
 
+class Overloaded(OpenRunError):
+    """Too many runs are being started at once; nothing was made. Try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
 class UnknownEffect(OpenRunError, LookupError):
     """The store has no such effect, or several begin so."""
 
@@ -59,3 +67,11 @@ class EffectSettled(OpenRunError):
 
 class UnknownCompensation(OpenRunError, LookupError):
     """No such compensation waits for a person."""
+
+
+class UnknownEvent(OpenRunError, LookupError):
+    """The store has no such event of the bus."""
+
+
+class EventNotDead(OpenRunError):
+    """The event of the bus was not given up."""

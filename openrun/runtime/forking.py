@@ -23,6 +23,7 @@ from openrun.runtime.library import Library
 from openrun.store.base import Records
 from openrun.store.projection import in_ms
 from openrun.store.rows import Committed, Dedupe, Duplicate, Slice, Verdict
+from openrun.store.tickets import Ticket
 
 LATEST = "latest"
 _SHORTEST_PREFIX = 8
@@ -112,7 +113,8 @@ class Forking:
         """Make a fork; when this returns, the new run exists, and is due.
 
         With a `key`, the same key and the same wish give the same run for 24 hours. Raises what `plan` raises,
-        `WouldRepeat` unless told to `repeat_effects`, and `KeyConflict`.
+        `WouldRepeat` unless told to `repeat_effects`, `KeyConflict`, and PermanentError where the run's input has no
+        key for the flow control of the version.
         """
         plan = await self.plan(run_id, wish, version)
         if plan.repeats and not repeat_effects:
@@ -123,10 +125,11 @@ class Forking:
     async def _make(self, run_id: str, plan: ForkPlan, dedupe: Dedupe | None, *, retries: bool) -> Forked:
         begun = plan.facts[0]
         assert isinstance(begun, FlowStarted)
+        ticket = await self._ticket(begun, namespace := await self._namespace(run_id))
         # Once it succeeds, the dead letter that it repeats is none any more.
         dead = await self._store.dead_letter(run_id) if retries else None
-        namespace = await self._namespace(run_id)
-        birth = birth_of(begun, namespace, dedupe=dedupe, replay_of=None if dead is None else run_id)
+        replay_of = None if dead is None else run_id
+        birth = birth_of(begun, namespace, dedupe=dedupe, replay_of=replay_of, ticket=ticket)
         match await self._write(forked(plan.facts, plan.machine, birth)):
             case Committed():
                 return Forked(run_id=plan.run_id, plan=plan)
@@ -136,6 +139,11 @@ class Forking:
                 raise KeyConflict(f"run {known} was forked from {run_id} under this key, in another way")
             case stale:
                 raise OpenRunError(f"run {run_id} could not be forked: {stale}")
+
+    async def _ticket(self, begun: FlowStarted, namespace: str) -> Ticket | None:
+        """A fork takes its turn like any other run of its flow, a child's fork too: nobody waits for it."""
+        program = await self._library.program(begun.flow_id, begun.version, namespace)
+        return None if program.flow_control is None else program.flow_control.ticket(namespace, begun.input)
 
     # -- planning ---------------------------------------------------------------------------------
 

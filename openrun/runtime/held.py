@@ -114,12 +114,15 @@ class HeldRun:
         self._place = place
         around = place.surroundings(self.namespace)
         self.log = RunLog(place, head, self, show, birth)
+        self.log.begun = begun
         self.driver = Driver(
             around,
             program,
             begun,
             self.log,
-            lambda post: Offspring(around, place.library, self.log, post, depth=depth, lacks=self._lacks),
+            lambda post: Offspring(
+                around, place.library, self.log, post, depth=depth, hops=begun.hops, lacks=self._lacks
+            ),
             history=self.history,
         )
         self.log.machine = self.driver.machine

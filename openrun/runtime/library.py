@@ -9,6 +9,7 @@ from openrun.definition.check import require
 from openrun.definition.program import Program, compile_program
 from openrun.definition.reader import load_document, read_document
 from openrun.runtime.clock import Clock
+from openrun.runtime.timetable import schedule_rows, schedules_of
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.projection import in_ms
@@ -51,7 +52,10 @@ class Library:
             document=canonical(program.document),
             created_at=in_ms(self._clock.now()),
         )
-        if not await self._store.keep_version(row, expected=expected):
+        # By the store's clock, as it is what schedules go by.
+        now = await self._store.now() if schedules_of(program) else 0
+        schedules = schedule_rows(program, namespace, now)
+        if not await self._store.keep_version(row, expected=expected, schedules=schedules):
             return False
         self._keep(program)
         self._note(namespace, program.flow_id, program.version)

@@ -31,6 +31,7 @@ class Offspring:
         post: Post,
         *,
         depth: int,
+        hops: int = 0,
         lacks: Callable[[str], None],
     ) -> None:
         """`lacks` is told when this process has not the code that a child takes."""
@@ -39,6 +40,7 @@ class Offspring:
         self._library = library
         self._log = log
         self._depth = depth
+        self._hops = hops
         self._post = post
         self._expected: dict[str, tuple[Activation, int, OnEnd]] = {}
         self._unborn: dict[str, asyncio.Task[None]] = {}
@@ -105,7 +107,13 @@ class Offspring:
         except InvalidFlow as error:
             raise PermanentError(str(error), code="INVALID_TRIGGER") from None
         parent, state = trace
-        child = replace(start, parent_run_id=self._log.run_id, traceparent=parent, tracestate=state)
+        child = replace(
+            start,
+            parent_run_id=self._log.run_id,
+            traceparent=parent,
+            tracestate=state,
+            hops=self._hops,
+        )
         event = started(program, child, wait.run_ids[index], self._around.clock.now())
         return unheld(event, birth_of(event, self._log.namespace, depth=self._depth + 1))
 

@@ -5,10 +5,12 @@ from openrun.core.patch import PatchTestFailed
 from openrun.runtime.errors import (
     CompensationOpen,
     EffectSettled,
+    EventNotDead,
     KeyConflict,
     RunEnded,
     UnknownCompensation,
     UnknownEffect,
+    UnknownEvent,
     UnknownFlow,
     UnknownRun,
     UnknownVersion,
@@ -16,15 +18,17 @@ from openrun.runtime.errors import (
     WaitOver,
 )
 from openrun.runtime.forking import NotRetryable
+from openrun.runtime.notifications import UnknownNotification, UnknownSubscription
 
 UNKNOWN = (
     *(UnknownRun, UnknownFlow, UnknownVersion, UnknownWait, UnknownEffect, UnknownCompensation),
-    NoSuchActivation,
+    *(NoSuchActivation, UnknownEvent),
+    *(UnknownSubscription, UnknownNotification),
 )
 """There is nothing of that name."""
 
 CONFLICTS = (
     *(RunEnded, KeyConflict, WaitOver, EffectSettled, NotRetryable, CompensationOpen),
-    PatchTestFailed,
+    *(PatchTestFailed, EventNotDead),
 )
 """There is, and it does not stand as the caller took it to."""

@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from openrun.core.events import Fact, FlowCompleted, Shown, StepProgress, encode_event
+from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown, StepProgress, encode_event
 from openrun.core.machine import Machine
 from openrun.core.outstanding import standing
 from openrun.core.types import FINAL
 from openrun.runtime.children import end_of
 from openrun.runtime.journal import Journal
 from openrun.runtime.messages import MessageKind
+from openrun.runtime.notices import notices_of
 from openrun.runtime.slots import Slots
 from openrun.store.chain import GENESIS, link
+from openrun.store.outbox import Notice
 from openrun.store.projection import (
     activation_rows,
     compensation_rows,
@@ -139,6 +141,7 @@ class RunLog:
         self._watch = show
         self._birth = birth
         self.machine: Machine | None = None
+        self.begun: FlowStarted | None = None
         self._facts: list[Fact] = []
         self._shown: list[Shown] = []
         self._gates: list[Callable[[], None]] = []
@@ -281,6 +284,8 @@ class RunLog:
             messages=(*self._messages, *self._news(facts)),
             taken=tuple(self._taken),
             release=self._release,
+            # Before the changes of its asks are taken.
+            notices=self._notices(facts),
             waits=self._waits(),
             effects=effect_rows(facts),
             progress=tuple(self._progress),
@@ -297,6 +302,11 @@ class RunLog:
         self._ripe = bool(self._progress)
         if self._ripe:
             self._touch(urgent=False)
+
+    def _notices(self, facts: list[Fact]) -> tuple[Notice, ...]:
+        if self.begun is None or self.machine is None:
+            return ()
+        return notices_of(facts, self.begun, self.namespace, self.machine.listening.changes)
 
     def _waits(self) -> tuple[WaitRow, ...]:
         changes = self.machine.listening.changes if self.machine is not None else []

@@ -1,10 +1,11 @@
 """What a run's driver reaches the world through: the ports, and how child runs are started."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
+from openrun.bus.cloud_event import CloudEvent
 from openrun.core.errors import ErrorObject
 from openrun.core.events import FlowCompleted
 from openrun.core.limits import Limits
@@ -15,7 +16,11 @@ from openrun.runtime.guards import Guards
 from openrun.runtime.ids import NewRunId
 from openrun.runtime.secrets import Redactor
 from openrun.steps.context import Trace
+from openrun.store.base import StoreUnavailable
 from openrun.store.rows import DEFAULT_NAMESPACE
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,10 @@ class ChildRequest:
     payload: Json
     parent_run_id: str
     depth: int
+    hops: int = 0
+
+
+Bus = Callable[[str, CloudEvent], Awaitable[object]]
 
 
 class ChildRun(Protocol):
@@ -54,6 +63,9 @@ class Surroundings:
     """Takes the values of secrets out of what a step made; None when there are none."""
     trace: Trace | None = None
     """What names a step to those whom it calls; None when nobody traces."""
+    bus: Bus | None = None
+    """Keeps an event in a namespace; None where nobody listens."""
+    namespace: str = DEFAULT_NAMESPACE
 
     @classmethod
     def of(
@@ -64,6 +76,7 @@ class Surroundings:
         http: HttpClient,
         new_run_id: NewRunId,
         secrets: Mapping[str, str],
+        bus: Bus | None = None,
     ) -> Self:
         """`secrets` by name; those of a namespace other than the default one as "namespace/name"."""
         redactor = Redactor(secrets)
@@ -76,11 +89,27 @@ class Surroundings:
             secret_roots=_roots(secrets_of(secrets, DEFAULT_NAMESPACE)),
             redact=redactor.error,
             masked=redactor.masked if secrets else None,
+            bus=bus,
         )
 
     def within(self, namespace: str, secrets: Mapping[str, str]) -> "Surroundings":
         """The same for the runs of a namespace, which see its secrets alone."""
-        return replace(self, secret_roots=_roots(secrets_of(secrets, namespace)))
+        return replace(self, secret_roots=_roots(secrets_of(secrets, namespace)), namespace=namespace)
+
+    async def publish(self, event: CloudEvent) -> None:
+        """Keep an event, without secrets, for whoever listens in the namespace; wait while the store is away."""
+        if self.bus is None:
+            return
+        clean = event if self.masked is None else CloudEvent.from_plain(self.masked(event.plain()))
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self.bus(self.namespace, clean)
+            except StoreUnavailable:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
 
 
 def secrets_of(secrets: Mapping[str, str], namespace: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -102,7 +103,9 @@ class Waits:
             for row in rows:
                 if row.correlation in (None, correlation):
                     place = f"event:{key or self._new_key()}:{row.wait_id}"
-                    told.append(await self._answer(row, Answer(name=event, value=plain(value)), place))
+                    # Whoever has ended meanwhile must not keep the others from hearing it.
+                    with suppress(WaitOver, UnknownRun):
+                        told.append(await self._answer(row, Answer(name=event, value=plain(value)), place))
             wanted = msgspec.structs.replace(wanted, after=(rows[-1].created_at, rows[-1].wait_id))
         return told
 

@@ -63,6 +63,8 @@ class WorkerOptions:
     """Most runs in memory at once."""
     steps: int = 200
     """Most steps at once, of all runs."""
+    start_queue: int = 1_000
+    """Most runs that are being started and not yet on disk; more are turned away (`Overloaded`)."""
     grace: float = 10.0
     """What running steps are given when the worker stops."""
     patience: float = 1.0

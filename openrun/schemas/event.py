@@ -49,6 +49,7 @@ _WORDS: dict[str, tuple[str, Any]] = {
     "form": ("JSON Schema that a value has to fit.", {"type": "object"}),
     "handled": ("Whether the flow took care of it.", True),
     "hard": ("Whether steps marked always are stopped, too.", False),
+    "hops": ("How many events stand between the run and what came from outside.", 1),
     "id": ("Id of the ask.", _ASK_ID),
     "index": ("Place of the item or child, from 0.", 0),
     "input": ("The trigger's payload.", {"body": {"user_id": 7}}),

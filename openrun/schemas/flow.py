@@ -60,7 +60,7 @@ def flow_schema(catalog: StepCatalog | None = None) -> Schema:
     settings = _model(FlowSettings, definitions)
     definitions["body"] = closed(
         {
-            **_whole(settings, "body_step", _EXAMPLE["steps"][1:], []),
+            **_whole(_of_body(settings), "body_step", _EXAMPLE["steps"][1:], []),
             "title": "Body",
             "description": "A flow inside a step, which begins at the steps without inbound edges.",
             "required": ["steps"],
@@ -99,6 +99,12 @@ def _whole(settings: Schema, step: str, steps: list[Any], edges: list[Any]) -> S
         },
     }
     return {"type": "object", "properties": properties}
+
+
+def _of_body(settings: Schema) -> Schema:
+    """A body belongs to the run of its flow."""
+    properties = {name: each for name, each in settings["properties"].items() if name != "flow_control"}
+    return {**settings, "properties": properties}
 
 
 def _step(key: str, cls: type[Step], definitions: dict[str, Schema]) -> Schema:

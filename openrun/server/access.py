@@ -17,7 +17,7 @@ class Scope(StrEnum):
     RUNS_READ = "runs:read"
     RUNS_START = "runs:start"
     RUNS_CONTROL = "runs:control"
-    """Cancel, pause, resume, retry, fork, signal, replay; resolving effects and compensations."""
+    """Cancel, pause, resume, retry, fork, signal, replay; resolving effects and compensations; steering schedules."""
     APPROVALS_ANSWER = "approvals:answer"
     KEYS_ADMIN = "keys:admin"
     AUDIT_READ = "audit:read"

@@ -2,7 +2,9 @@
 
 from openrun.server import (
     approvals,
+    asyncapi,
     audit,
+    bus_events,
     catalogue,
     compensations,
     deliveries,
@@ -10,13 +12,17 @@ from openrun.server import (
     flows,
     forks,
     keys,
+    lanes,
     letters,
     manual,
+    notifications,
     past,
     run_control,
     run_events,
     runs,
+    schedules,
     stuck,
+    subscriptions,
 )
 from openrun.server.route import Route
 
@@ -31,10 +37,16 @@ ROUTES: tuple[Route, ...] = (
     *compensations.ROUTES,
     *stuck.ROUTES,
     *flows.ROUTES,
+    *schedules.ROUTES,
+    *lanes.ROUTES,
+    *bus_events.ROUTES,
     *deliveries.ROUTES,
     *letters.ROUTES,
+    *subscriptions.ROUTES,
+    *notifications.ROUTES,
     *catalogue.ROUTES,
     *keys.ROUTES,
     *audit.ROUTES,
     *manual.ROUTES,
+    *asyncapi.ROUTES,
 )

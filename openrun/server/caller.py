@@ -57,7 +57,7 @@ class Caller:
             self._said.set_result(None)
 
     async def said(self, space: Space, run_id: str, seconds: float, *, known: bool) -> Said | None:
-        """What the run says within this time, or None; `known` for one that was started before."""
+        """What the run says within this time, or None; `known` for one whose events are not heard from the start."""
         if not known:
             await asyncio.wait([self._said], timeout=min(_HERE, seconds))
         if self._said.done():

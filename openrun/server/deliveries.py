@@ -190,6 +190,6 @@ ROUTES = (
         answer=Started,
         status=202,
         answer_headers=_LOCATION,
-        problems=(404, 409, 422),
+        problems=(404, 409, 422, 429),
     ),
 )

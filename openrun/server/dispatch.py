@@ -136,13 +136,16 @@ class Dispatcher:
                 raise Problem(400, "this call takes no body")
             return b""
         body = (await read_body(request, most, config.body_seconds)).decoded
-        if body and request.content_type not in route.body_types:
+        of_any_type = route.raw_with is not None and route.raw_with in request.headers
+        if body and not of_any_type and request.content_type not in route.body_types:
             raise Problem(415, f"the body has to be {' or '.join(route.body_types)}")
         return body
 
-    async def _body(self, route: Route, raw: bytes) -> BaseModel | None:
+    async def _body(self, route: Route, raw: bytes) -> BaseModel | bytes | None:
         if route.body is None:
             return None
+        if route.raw_with is not None:
+            return raw
         if not raw:
             if route.body_required:
                 raise Problem(422, "this call takes a body", errors=[("", "a JSON object is missing")])

@@ -238,7 +238,7 @@ ROUTES = (
         status=202,
         answers={200: "A dry run: nothing was made."},
         answer_headers=_LOCATION,
-        problems=(404, 409, 410, 422),
+        problems=(404, 409, 410, 422, 429),
     ),
     Route(
         method="POST",
@@ -259,6 +259,6 @@ ROUTES = (
         status=202,
         answers={200: "A dry run: nothing was made."},
         answer_headers=_LOCATION,
-        problems=(404, 409, 410, 422),
+        problems=(404, 409, 410, 422, 429),
     ),
 )

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from openrun.core.types import Json, RunStatus
+from openrun.runtime.errors import Overloaded
 from openrun.runtime.surroundings import secrets_of
 from openrun.server.bodies import read_body
 from openrun.server.browsers import check_stranger
@@ -19,7 +20,7 @@ from openrun.server.prefer import wait_seconds
 from openrun.server.problem import Problem
 from openrun.server.repetition import REPLAYED
 from openrun.server.route import House
-from openrun.server.translation import problem_of
+from openrun.server.translation import OVERLOADED, problem_of
 from openrun.space import DurableRun, Space
 from openrun.steps.spelling import seconds_in
 from openrun.steps.triggers.signature import BasicSecret
@@ -86,6 +87,9 @@ class Hooks:
         except Problem as problem:
             self._house.metrics.webhook(trigger, problem.slug)
             raise
+        except Overloaded:
+            self._house.metrics.webhook(trigger, OVERLOADED)
+            raise
         self._house.metrics.webhook(trigger, "duplicate" if REPLAYED in response.headers else "accepted")
         return response
 
@@ -104,6 +108,8 @@ class Hooks:
         trouble = house.app.journal.trouble
         if trouble is not None:
             raise problem_of(trouble) or trouble
+        # Before the body is read: it is what there would be too much of.
+        house.app.start_queue.check()
         own = endpoint.config.max_body_bytes
         most = house.config.max_body if own is None else min(own, house.config.max_body)
         body = await read_body(request, most, house.config.body_seconds)
@@ -180,7 +186,7 @@ class Hooks:
             return None
         self._callers.add(caller)
         try:
-            return await caller.said(space, run.run_id, seconds, known=run.replayed)
+            return await caller.said(space, run.run_id, seconds, known=not run.is_here)
         finally:
             self._callers.discard(caller)
 

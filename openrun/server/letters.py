@@ -128,7 +128,7 @@ ROUTES = (
         answer=Started,
         status=202,
         answer_headers=_LOCATION,
-        problems=(404, 409),
+        problems=(404, 409, 422, 429),
     ),
     Route(
         method="DELETE",

@@ -4,12 +4,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from openrun.app import App
 from openrun.runtime.library import MissingCode
-from openrun.steps.triggers.event import TriggerEvent
-from openrun.steps.triggers.schedule import TriggerSchedule
 from openrun.steps.triggers.webhook import TriggerWebhook
 from openrun.store.base import StoreError
 from openrun.store.rows import FlowRow
@@ -19,14 +16,6 @@ _log = logging.getLogger("openrun.server")
 
 _PATIENCE = 30
 """After how many looks a flow that cannot be run here is tried again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Triggers:
-    """What may start runs of a version: webhooks, and what nothing fires."""
-
-    webhooks: tuple[Endpoint, ...]
-    others: tuple[str, ...]
 
 
 class Mounting:
@@ -42,10 +31,8 @@ class Mounting:
         self.routes, self.conflicts = Routes.of(())
         self.broken: dict[tuple[str, str], str] = {}
         """Flows that cannot be run here, by namespace and id, and why."""
-        self._known: dict[tuple[str, str, str], _Triggers] = {}
-        """The triggers of versions, by namespace, flow and version: a version never changes."""
-        self.unfired: tuple[str, ...] = ()
-        """Triggers of flows that are enabled, and that nothing fires: those of schedules and events."""
+        self._known: dict[tuple[str, str, str], tuple[Endpoint, ...]] = {}
+        """The webhooks of versions, by namespace, flow and version: a version never changes."""
         self._looks = 0
 
     async def start(self) -> None:
@@ -71,37 +58,28 @@ class Mounting:
     async def _mount(self, flows: Sequence[FlowRow]) -> None:
         broken: dict[tuple[str, str], str] = {}
         endpoints: list[Endpoint] = []
-        unfired: list[str] = []
         # Flows of older versions first: a route stays with whoever had it.
         for row in sorted(flows, key=lambda row: (row.created_at, row.namespace, row.flow_id)):
             try:
-                triggers = await self._triggers(row)
-                endpoints += triggers.webhooks
-                unfired += triggers.others
+                endpoints += await self._webhooks(row)
             except MissingCode as missing:
                 broken[row.namespace, row.flow_id] = str(missing)
         mounted = {(row.namespace, row.flow_id, row.version) for row in flows}
         self._known = {place: each for place, each in self._known.items() if place in mounted}
         self.routes, conflicts = Routes.of(endpoints)
-        self.unfired = tuple(unfired)
         self._tell(conflicts, broken)
         self.conflicts, self.broken = conflicts, broken
 
-    async def _triggers(self, row: FlowRow) -> "_Triggers":
+    async def _webhooks(self, row: FlowRow) -> tuple[Endpoint, ...]:
         place = row.namespace, row.flow_id, row.version
         known = self._known.get(place)
         if known is None:
             known = self._known[place] = await self._read(row)
         return known
 
-    async def _read(self, row: FlowRow) -> "_Triggers":
+    async def _read(self, row: FlowRow) -> tuple[Endpoint, ...]:
         program = await self._app.library.program(row.flow_id, row.version, row.namespace)
-        others = tuple(
-            f"{row.flow_id}/{step.id}"
-            for step in program.triggers
-            if isinstance(step, TriggerSchedule | TriggerEvent)
-        )
-        webhooks = tuple(
+        return tuple(
             Endpoint(
                 namespace=row.namespace,
                 flow_id=row.flow_id,
@@ -112,7 +90,6 @@ class Mounting:
             for step in program.triggers
             if isinstance(step, TriggerWebhook)
         )
-        return _Triggers(webhooks=webhooks, others=others)
 
     def _tell(self, conflicts: Sequence[Conflict], broken: dict[tuple[str, str], str]) -> None:
         for conflict in conflicts:

@@ -11,6 +11,8 @@ from openrun.server.repetition import HEADER as IDEMPOTENCY_KEY
 from openrun.server.repetition import REPLAYED
 from openrun.server.route import Route
 from openrun.server.shapes import Schema, Shapes
+from openrun.server.subscriptions import TAG as NOTIFICATIONS
+from openrun.server.told import PAYLOAD, payload, webhooks
 from openrun.triggers.routes import Endpoint
 from openrun.version import __version__
 
@@ -40,6 +42,8 @@ _TAGS: Final = {
     "health": "Whether the server works, and what it counts.",
     "documents": "What describes this API.",
     "flows": "Documents, their versions, and which of them start runs.",
+    "lanes": "How full the limits of flows are.",
+    "schedules": "What starts runs at its time: the next times, what became of the past ones, pause and backfill.",
     "runs": "Starting runs, looking at them, and steering them.",
     "past": "What a run was at any of its events, and why.",
     "approvals": "Questions to people, and their answers.",
@@ -47,6 +51,8 @@ _TAGS: Final = {
     "compensations": "What is undone after a failure.",
     "dead letters": "Runs that nobody has taken care of since they failed.",
     "deliveries": "What came in at webhooks, and sending it through again.",
+    "events": "What happened: publishing it for flows and runs that listen, and what became of it.",
+    "notifications": "Who is told of what runs do, and what became of that.",
     "steps": "The types of steps that flows are made of.",
     "keys": "API keys: who may do what.",
     "audit": "Who has changed what.",
@@ -126,6 +132,9 @@ def document(routes: Sequence[Route], endpoints: Iterable[Endpoint] = ()) -> dic
     if hooks.paths:
         schemas["Accepted"] = ACCEPTED
     tags = dict.fromkeys(each.tag for each in routes)
+    told = webhooks() if NOTIFICATIONS in tags else {}
+    if told:
+        schemas[PAYLOAD] = payload()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -138,6 +147,7 @@ def document(routes: Sequence[Route], endpoints: Iterable[Endpoint] = ()) -> dic
         "servers": [{"url": "/"}],
         "tags": [_tag(name) for name in (*tags, *([TAG] if hooks.paths else []))],
         "paths": {**paths, **hooks.paths},
+        **({"webhooks": told} if told else {}),
         "components": {
             "schemas": {**dict(sorted(schemas.items())), **hooks.schemas},
             "responses": responses(),

@@ -19,9 +19,13 @@ PATH_PARAMETERS: Final = {
     "effects.key": ("The key of the effect, or the first 8 characters of it or more.", "9f86d081884c7d65"),
     "flow_id": ("The flow.", "orders"),
     "steps.key": ("The key of the step type.", "request"),
+    "number": ("The event: its number.", "7"),
     "key_id": ("The id of the API key; never the key itself.", REQUEST_ID),
+    "notification_id": ("The notification.", f"{REQUEST_ID}-7-{REQUEST_ID}"),
     "run_id": ("The run.", REQUEST_ID),
     "step_id": ("The step.", "fetch"),
+    "subscription_id": ("The subscription.", REQUEST_ID),
+    "trigger": ("The schedule: id of the trigger step.", "night"),
     "version": ("The version of the flow: its hash, or the first 8 characters of it or more.", _VERSION),
     "wait_id": ("The question, or the first characters of its id.", "4f5c9d1e8a7b4c3d9e2f1a0b8c7d6e5f"),
 }

@@ -116,7 +116,10 @@ _REFUSALS: Final = {
         "the body is not what this call takes",
     ),
     428: _Refusal("PreconditionRequired", "This needs `If-Match`.", "send If-Match"),
-    429: _Refusal("RateLimited", "Too many requests.", "too many requests", _RETRY_AFTER),
+    429: _Refusal(
+        "RateLimited", "So many runs are being started that this one was not.",
+        "1,000 runs are being started and are not on disk yet", _RETRY_AFTER,
+    ),
     500: _Refusal("Internal", "This is our fault.", "this is our fault; the log says more under this request_id"),
     503: _Refusal(
         "Unavailable", "The store does not answer, or the server is stopping.",

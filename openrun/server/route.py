@@ -123,6 +123,8 @@ class Route:
     query: type[BaseModel] = Nothing
     body: type[BaseModel] | None = None
     body_types: tuple[str, ...] = ("application/json",)
+    raw_with: str | None = None
+    """Name of a header with which the body may be of any type, and of no; the handler gets the bytes as they are."""
     body_required: bool = True
     answer: Any = None
     """What a success looks like, as pydantic understands it; None has no content."""
@@ -152,7 +154,7 @@ class Route:
 
 PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 """What may be asked under any name of the host: probes know but its address."""
-PUBLIC = PROBES | {"/openapi.json", "/docs"}
+PUBLIC = PROBES | {"/openapi.json", "/asyncapi.json", "/docs"}
 """Paths that need no key; beside them webhooks, which have signatures."""
 
 

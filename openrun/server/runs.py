@@ -242,7 +242,7 @@ ROUTES = (
             "Prefer": "`wait=N` waits up to N seconds for the end of the run; `respond-async` does not."
         },
         answer_headers=_LOCATION,
-        problems=(404, 409, 422),
+        problems=(404, 409, 422, 429),
     ),
     Route(
         method="GET",

@@ -22,7 +22,7 @@ from openrun.server.lasting import Lasting
 from openrun.server.mounting import Mounting
 from openrun.server.problem import Problem
 from openrun.server.route import PROBES, REQUEST_ID, Route
-from openrun.server.translation import problem_of
+from openrun.server.translation import OVERLOADED, problem_of
 from openrun.space import Space
 from openrun.telemetry.metrics import Metrics
 
@@ -115,6 +115,7 @@ class Server:
 
     async def flows_changed(self) -> None:
         """A flow was kept, enabled or disabled: mount the webhooks anew."""
+        self.app.triggers.forget()
         await self.mounting.look()
 
     # -- answering --------------------------------------------------------------------------------
@@ -153,4 +154,6 @@ class Server:
         if problem is None:
             _log.error("a request could not be answered", exc_info=error)
             problem = Problem(500, "this is our fault; the log says more under this request_id")
+        if problem.slug == OVERLOADED:
+            self.metrics.turned_away("start_queue")
         return refusal(problem, request_id)

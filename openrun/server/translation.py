@@ -1,18 +1,23 @@
 """What the engine raises, as the problem that a caller is told."""
 
+import math
 from collections.abc import Callable
 
 from openrun.core.errors import InvalidFlow, JsonError, StepError, ValidationError
 from openrun.core.past import NoSuchSeq
 from openrun.core.patch import PatchError
 from openrun.core.types import Json
-from openrun.runtime.errors import InvalidAnswer, NotAllowed
+from openrun.runtime.errors import InvalidAnswer, NotAllowed, Overloaded
 from openrun.runtime.forking import WouldRepeat
 from openrun.runtime.library import MissingCode
 from openrun.runtime.refused import CONFLICTS, UNKNOWN
 from openrun.server.keyring import UnusableName
 from openrun.server.problem import Problem, unavailable
 from openrun.store.base import StoreFull, StoreUnavailable
+from openrun.triggers.schedules import UnknownSchedule
+
+OVERLOADED = "overloaded"
+"""The kind of problem of those that were turned away since too much was under way."""
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -73,6 +78,12 @@ def _step_error(error: Exception) -> Problem:
     return Problem(422, str(error))
 
 
+def _overloaded(error: Exception) -> Problem:
+    assert isinstance(error, Overloaded)
+    seconds = str(math.ceil(error.retry_after))
+    return Problem(429, str(error), slug=OVERLOADED, headers={"Retry-After": seconds}, retryable=True)
+
+
 def _store(error: Exception) -> Problem:
     if isinstance(error, StoreFull):
         return unavailable("the store has no room for more", full=True)
@@ -81,7 +92,8 @@ def _store(error: Exception) -> Problem:
 
 _WORDS: tuple[tuple[tuple[type[Exception], ...], Callable[[Exception], Problem]], ...] = (
     ((StoreUnavailable,), _store),
-    ((*UNKNOWN, NoSuchSeq), lambda error: Problem(404, str(error))),
+    ((Overloaded,), _overloaded),
+    ((*UNKNOWN, NoSuchSeq, UnknownSchedule), lambda error: Problem(404, str(error))),
     ((*CONFLICTS, MissingCode), lambda error: Problem(409, str(error))),
     ((NotAllowed,), lambda error: Problem(403, str(error))),
     ((WouldRepeat,), _repeats),

@@ -244,6 +244,10 @@ class Step(BaseModel):
         """What a webhook trigger answers to, as "METHOD /path"; no two in a flow may be equal."""
         return ()
 
+    def conditions(self) -> list[str]:
+        """Templates in static fields: looked at where the step is not running, and bounded like all others."""
+        return []
+
     def faults(self) -> list[tuple[str, str]]:
         """What is wrong with the config beyond its types: (JSON Pointer inside the step, message)."""
         return []

@@ -15,6 +15,7 @@ from openrun.steps.execution.abort import StepAbort
 from openrun.steps.execution.approval import StepApproval
 from openrun.steps.execution.conditional import StepConditional
 from openrun.steps.execution.delay import StepDelay
+from openrun.steps.execution.emit import StepEmit
 from openrun.steps.execution.fail import StepFail
 from openrun.steps.execution.foreach import StepForeach
 from openrun.steps.execution.reply import StepReply
@@ -78,6 +79,7 @@ def builtin_steps() -> dict[str, type[Step]]:
         StepType.WAIT.value: StepWait,
         StepType.APPROVAL.value: StepApproval,
         StepType.ABORT.value: StepAbort,
+        StepType.EMIT.value: StepEmit,
     }
 
 

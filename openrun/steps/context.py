@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
+from openrun.bus.cloud_event import CloudEvent
 from openrun.core.asks import Ask, AskKind
 from openrun.core.effects import Verdict, effect_key
 from openrun.core.events import activation_id
@@ -21,8 +22,15 @@ Verify = Callable[[str], Awaitable[Verdict]]
 Trace = Callable[[str, str, str], tuple[str, str | None] | None]
 """The `traceparent` and `tracestate` of a step, by run, step and scope."""
 
+Publish = Callable[[CloudEvent], Awaitable[None]]
+"""Keeps an event for whoever listens; it is durable when this returns, and publishing it again is no act."""
+
 T = TypeVar("T")
 _PARTS = 2**53
+
+
+async def unheard(_event: CloudEvent) -> None:
+    """Where there is no bus, nobody hears of an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +74,11 @@ class StepContext:
         "abandoned",
         "attempt",
         "flow_id",
+        "hops",
         "http",
         "input",
         "output",
+        "publish",
         "run_id",
         "scope",
         "step_id",
@@ -89,6 +99,8 @@ class StepContext:
         recording: Callable[["StepContext"], Recording],
         output: Json = None,
         trace: Trace | None = None,
+        hops: int = 0,
+        publish: Publish = unheard,
     ) -> None:
         self.run_id = run_id
         self.flow_id = flow_id
@@ -102,6 +114,10 @@ class StepContext:
         """The engine's HTTP client, guarded against private addresses."""
         self.output = output
         """In `compensate`, what the step had put out."""
+        self.hops = hops
+        """How many events stand between the run and what came from outside."""
+        self.publish = publish
+        """Keeps an event for whoever listens; publishing it again is no act."""
         self.abandoned = False
         """Set by a step whose work goes on though it was told to stop: it must not be tried again beside it."""
         self._clock = clock

@@ -107,11 +107,12 @@ class Outbox(OutboxRecords, Protocol):
     """What those who deliver need, of all namespaces."""
 
     async def take_notifications(
-        self, now: int, most: int, each: int, lease_ms: int
+        self, now: int, most: int, each: int, lease_ms: int, *, without: Sequence[str] = ()
     ) -> list[NotificationRow]:
         """Take what is due, at most `each` per subscription: due again after `lease_ms`, `attempts` one more.
 
-        Those of disabled subscriptions are left where they are. The rows are as they are after that.
+        Those of disabled subscriptions, and of those in `without`, are left where they are. The rows are as they are
+        after that.
         """
 
     async def settle_notifications(self, rows: Sequence[NotificationRow]) -> None:

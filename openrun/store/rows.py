@@ -352,7 +352,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """None is all."""
     parent_run_id: str | None = None
     held: bool | None = None
-    """Only runs with a `hold` (or only those without)."""
+    """Only runs with a `hold` other than "queued: …" (or only the others)."""
     before: str | None = None
     limit: int = 50
 

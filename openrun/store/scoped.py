@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from openrun.core.types import RunStatus
 from openrun.store.base import Records
+from openrun.store.bus_events import BusEventFilter, BusEventRow
+from openrun.store.outbox import NotificationFilter, NotificationRow, SubscriptionRow
 from openrun.store.rows import (
     DEFAULT_NAMESPACE,
     ActivationRow,
@@ -34,8 +36,19 @@ from openrun.store.rows import (
     WaitFilter,
     WaitRow,
 )
+from openrun.store.tickets import LaneFilter, LaneRow
+from openrun.store.timetable import ScheduleFilter, ScheduleRow, TickFilter, TickRow
 
-Belonging = TypeVar("Belonging", RunRow, Tombstone, DeadLetter, DeliveryRow)
+Belonging = TypeVar(
+    "Belonging",
+    RunRow,
+    Tombstone,
+    DeadLetter,
+    DeliveryRow,
+    BusEventRow,
+    SubscriptionRow,
+    NotificationRow,
+)
 
 
 class ScopedStore(Records):
@@ -50,8 +63,12 @@ class ScopedStore(Records):
 
     # -- flows ------------------------------------------------------------------------------------
 
-    async def keep_version(self, row: VersionRow, *, expected: str | None = None) -> bool:
-        return await self._store.keep_version(replace(row, namespace=self.namespace), expected=expected)
+    async def keep_version(
+        self, row: VersionRow, *, expected: str | None = None, schedules: Sequence[ScheduleRow] = ()
+    ) -> bool:
+        row = replace(row, namespace=self.namespace)
+        own = [replace(each, namespace=self.namespace, flow_id=row.flow_id) for each in schedules]
+        return await self._store.keep_version(row, expected=expected, schedules=own)
 
     async def version(
         self,
@@ -203,6 +220,85 @@ class ScopedStore(Records):
 
     async def delivery(self, run_id: str) -> DeliveryRow | None:
         return self._mine(await self._store.delivery(run_id))
+
+    # -- schedules --------------------------------------------------------------------------------
+
+    async def schedules(self, wanted: ScheduleFilter) -> list[ScheduleRow]:
+        return await self._store.schedules(replace(wanted, namespace=self.namespace))
+
+    async def schedule(
+        self,
+        flow_id: str,
+        trigger: str,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,  # noqa: ARG002
+    ) -> ScheduleRow | None:
+        return await self._store.schedule(flow_id, trigger, namespace=self.namespace)
+
+    async def pause_schedule(
+        self,
+        flow_id: str,
+        trigger: str,
+        *,
+        at: int | None,
+        by: str | None = None,
+        namespace: str = DEFAULT_NAMESPACE,  # noqa: ARG002
+    ) -> bool:
+        return await self._store.pause_schedule(flow_id, trigger, at=at, by=by, namespace=self.namespace)
+
+    async def ticks(self, wanted: TickFilter) -> list[TickRow]:
+        return await self._store.ticks(replace(wanted, namespace=self.namespace))
+
+    # -- events between flows, lanes --------------------------------------------------------------
+
+    async def publish(self, rows: Sequence[BusEventRow]) -> list[int]:
+        return await self._store.publish([replace(each, namespace=self.namespace) for each in rows])
+
+    async def bus_events(self, wanted: BusEventFilter) -> list[BusEventRow]:
+        return await self._store.bus_events(replace(wanted, namespace=self.namespace))
+
+    async def bus_event(self, number: int) -> BusEventRow | None:
+        return self._mine(await self._store.bus_event(number))
+
+    async def revive_bus_event(self, number: int, now: int) -> bool:
+        return await self.bus_event(number) is not None and await self._store.revive_bus_event(number, now)
+
+    async def lanes(self, wanted: LaneFilter) -> list[LaneRow]:
+        return await self._store.lanes(replace(wanted, namespace=self.namespace))
+
+    # -- subscriptions, notifications -------------------------------------------------------------
+
+    async def add_subscription(self, row: SubscriptionRow) -> None:
+        await self._store.add_subscription(replace(row, namespace=self.namespace))
+
+    async def subscriptions(self, namespace: str | None = None) -> list[SubscriptionRow]:  # noqa: ARG002
+        return await self._store.subscriptions(self.namespace)
+
+    async def subscription(self, subscription_id: str) -> SubscriptionRow | None:
+        return self._mine(await self._store.subscription(subscription_id))
+
+    async def remove_subscription(self, subscription_id: str) -> bool:
+        if await self.subscription(subscription_id) is None:
+            return False
+        return await self._store.remove_subscription(subscription_id)
+
+    async def disable_subscription(
+        self, subscription_id: str, *, at: int | None, reason: str | None = None
+    ) -> bool:
+        if await self.subscription(subscription_id) is None:
+            return False
+        return await self._store.disable_subscription(subscription_id, at=at, reason=reason)
+
+    async def notifications(self, wanted: NotificationFilter) -> list[NotificationRow]:
+        return await self._store.notifications(replace(wanted, namespace=self.namespace))
+
+    async def notification(self, notification_id: str) -> NotificationRow | None:
+        return self._mine(await self._store.notification(notification_id))
+
+    async def revive_notification(self, notification_id: str, now: int) -> bool:
+        if await self.notification(notification_id) is None:
+            return False
+        return await self._store.revive_notification(notification_id, now)
 
     # -- the wall ---------------------------------------------------------------------------------
 

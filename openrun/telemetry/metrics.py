@@ -18,7 +18,7 @@ from openrun.runtime.observer import Seen
 from openrun.store.base import Store, StoreUnavailable
 from openrun.telemetry.course import Course, RunTallies
 from openrun.telemetry.survey import Survey, take_survey
-from openrun.telemetry.tallies import Counter, Histogram, Names, gauge, gauges
+from openrun.telemetry.tallies import RUN_SECONDS, Counter, Histogram, Names, gauge, gauges
 from openrun.version import __version__
 
 MOST_TRIGGERS = 500
@@ -50,6 +50,17 @@ class Metrics(Collector):
         )
         self._requests = Counter(
             "openrun_http_requests", "Requests that were answered.", "method", "route", "status"
+        )
+        self._turned_away = Counter(
+            "openrun_backpressure", "Requests that were turned away, by why.", "reason"
+        )
+        self._ticks = Counter(
+            "openrun_schedule_ticks", "Ticks of schedules, by what became of them.", "outcome"
+        )
+        self._lag = Histogram(
+            "openrun_schedule_lag_seconds",
+            "From the time of a tick to its run.",
+            bounds=RUN_SECONDS,
         )
         self._request_seconds = Histogram(
             "openrun_http_request_duration_seconds", "From a request to the end of its answer.", "route"
@@ -89,6 +100,16 @@ class Metrics(Collector):
         self._requests.of(method if method in _METHODS else "_OTHER", known, str(status)).count += 1
         self._request_seconds.of(known).observe(seconds)
 
+    def turned_away(self, reason: str) -> None:
+        """A request was answered with 429, since too much of this was under way."""
+        self._turned_away.of(reason).count += 1
+
+    def ticked(self, outcome: str, lag_seconds: float) -> None:
+        """Something became of a tick of a schedule, so long after its time."""
+        self._ticks.of(outcome).count += 1
+        if outcome == "fired":
+            self._lag.of().observe(lag_seconds)
+
     async def survey(self, store: Store) -> None:
         """Look at the store for the gauges that are about all runs; they are left out while it is away."""
         try:
@@ -111,6 +132,7 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         own = (
             self._left, self._taken, self._leases, self._webhooks, self._requests, self._request_seconds,
+            self._turned_away, self._ticks, self._lag,
         )  # fmt: skip
         for each in (*self._runs.families(), *own):
             yield each.family()

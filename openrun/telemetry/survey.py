@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openrun.core.types import RunStatus
+from openrun.runtime.queued import is_queued
 from openrun.store.base import Store
 from openrun.store.rows import RunFilter
 
@@ -51,7 +52,7 @@ async def take_survey(store: Store) -> Survey:
         counts=counts,
         oldest_seconds=0.0 if due is None else max(0, now - due) / 1_000,
         unowned=len(unowned),
-        on_hold=sum(row.status is not RunStatus.NEEDS_REVIEW for row in held),
+        on_hold=sum(row.status is not RunStatus.NEEDS_REVIEW and not is_queued(row) for row in held),
         workers=sum(row.lease_ms > 0 for row in workers),
         expired=frozenset(row.worker for row in workers if row.lease_ms <= 0),
     )

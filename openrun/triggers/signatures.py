@@ -6,13 +6,13 @@ that there is one spelling of a signature and no other.
 """
 
 import base64
-import binascii
 import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from openrun.net.standard_webhooks import signing_key
 from openrun.steps.spelling import seconds_in
 from openrun.steps.triggers.signature import (
     BasicSecret,
@@ -31,7 +31,6 @@ MOST_SIGNATURES = 32
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _ID = re.compile(r"[!-~]{1,256}")
-_STANDARD_PREFIX = "whsec_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +100,9 @@ def _standard(signature: StandardSignature, arrival: Arrival, now: float) -> _Pr
     signed = f"{delivery}.{timestamp}.".encode() + arrival.body
 
     def made_with(secret: str) -> str:
-        return "v1," + _base64(hmac.digest(_standard_key(secret), signed, "sha256"))
+        return "v1," + _base64(hmac.digest(signing_key(secret), signed, "sha256"))
 
     return _Proof(tuple(offered), made_with, delivery)
-
-
-def _standard_key(secret: str) -> bytes:
-    if secret.startswith(("whsk_", "whpk_")):
-        raise ValueError("is an ed25519 key, which are not supported; use one that begins with 'whsec_'")
-    text = secret.removeprefix(_STANDARD_PREFIX).rstrip("=")
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not key:
-        raise ValueError("is not base64 after 'whsec_', as secrets of Standard Webhooks are")
-    return key
 
 
 def _github(arrival: Arrival) -> _Proof:

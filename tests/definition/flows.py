@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from openrun import Flow, StepCatalog
 from openrun.core.types import RESERVED_ROOTS, EffectClass, JoinMode, Losers
+from openrun.store.tickets import AtLimit
 
 Part = dict[str, Any]
 
@@ -46,7 +47,7 @@ def _config(key: str) -> st.SearchStrategy[Any]:
         "transform": st.fixed_dictionaries({"value": VALUES}, optional={"key": KEYS}),
         "set_state": st.fixed_dictionaries({"values": st.dictionaries(STATE_KEYS, VALUES)}),
         "reply": st.fixed_dictionaries(
-            {}, optional={"status": st.integers(100, 599) | REFERENCES, "body": VALUES}
+            {}, optional={"status": st.integers(200, 599) | REFERENCES, "body": VALUES}
         ),
         "conditional": st.fixed_dictionaries({"left": VALUES, "right": VALUES}),
         "delay": st.fixed_dictionaries({"seconds": SECONDS | REFERENCES}),
@@ -118,6 +119,18 @@ def step_parts(step_id: str, keys: list[str]) -> st.SearchStrategy[Part]:
     return st.sampled_from(keys).flatmap(of_type)
 
 
+_LIMITS = st.fixed_dictionaries(
+    {"concurrency": st.integers(1, 100_000)},
+    optional={
+        "key": st.sampled_from(["<<$>>", "<<$[*]>>"]),
+        "at_limit": st.sampled_from([each.value for each in AtLimit]),
+        "rate": st.fixed_dictionaries({"limit": st.integers(1, 10_000), "period": SECONDS}),
+        "debounce": st.fixed_dictionaries({"period": SECONDS}),
+        "priority": st.integers(0, 100) | st.just("<<$.*>>"),
+    },
+)
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> Part:
     """A valid flow without cycles: edges lead from earlier steps to later ones."""
@@ -140,6 +153,7 @@ def documents(draw: st.DrawFn) -> Part:
             "on_failure": st.sampled_from(["drain", "fail_fast"]),
             "timeout": SECONDS,
             "max_activations": st.integers(1, 1_000_000),
+            "flow_control": _LIMITS,
         },
     )
     return {**draw(settings), **draw(EXTENSIONS), "steps": steps, "edges": edges}

@@ -78,6 +78,23 @@ SAID = {
         "  the run failed: None",
         "  LOOP_LIMIT: the loop at step 'poll' went round 2 times and would go on; end it earlier, or raise max_iterations on 'poll'",
     ],
+    "nightly_report": [
+        "three nights of March:",
+        "  Sat 02:30 +0100",
+        "  Sun 03:00 +0200  moved: 02:30 does not exist on that day",
+        "  Mon 02:30 +0200",
+        "caught up: 3 fired, 0 had fired before",
+        "caught up: 0 fired, 3 had fired before",
+        "  2026-03-28: 2 sold, 32 in all; buy teapot",
+        "  2026-03-29: 1 sold, 4 in all; buy teapot",
+        "  2026-03-30: 3 sold, 49 in all; buy teapot",
+    ],
+    "order_events": [
+        "order 7: parcel of order 7 was sent",
+        "order 8: parcel of order 8 was sent",
+        "order 8 is a large one",
+        "8 events: order.packed, order.paid, order.placed, order.sent",
+    ],
     "paged_api": [
         "reads a page in /pages[0]",
         "HTTP_503 in /pages[1]: tries again",
@@ -108,6 +125,15 @@ SAID = {
     "subflow": [
         "200: 6 cups make 24",
         "404: sorry: flow 'pricing' failed: we sell no samovar",
+    ],
+    "tenant_imports": [
+        "16 imports succeeded",
+        "  acme: 12, never more than 2 at once: True",
+        "  globex: 1, never more than 2 at once: True",
+        "  initech: 3, never more than 2 at once: True",
+        "  all: never more than 3 at once: True",
+        "  globex waited for all of acme: False",
+        "3 changes: cancelled, cancelled, succeeded; the index is built anew for picture",
     ],
     "trip_booking": [
         "  booked flight F1",
@@ -175,7 +201,7 @@ def test_every_example_has_its_test_and_says_what_it_teaches() -> None:
         assert (EXAMPLES / f"{name}.py").read_text().startswith('"""'), name
 
 
-@pytest.mark.parametrize("name", ["expense_approval", "github_issues", "paged_api"])
+@pytest.mark.parametrize("name", ["expense_approval", "github_issues", "nightly_report", "paged_api"])
 def test_the_documents_have_no_errors_no_warnings_and_no_noise(name: str) -> None:
     text = (EXAMPLES / f"{name}.json").read_text()
     flow = Flow.from_json(text)

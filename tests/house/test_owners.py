@@ -10,10 +10,12 @@ from openrun.house.roll import UNENDED, every_run
 from openrun.runtime.worker import WorkerOptions
 from openrun.store.base import Store
 from openrun.store.rows import Release, RunFilter, Slice
+from openrun.store.tickets import LaneRules, Ticket
 from tests.house.given import FLOWS, of_all_kinds, of_people_and_money
 from tests.store.given import NOW, Told, accepted, enlisted, until
 
 FAR = 2**53
+WEEK_MS = 7 * 86_400_000
 
 
 async def owners(store: Store) -> Owners:
@@ -68,6 +70,13 @@ async def test_each_kind_of_owner_is_counted(app: App) -> None:
         "leased": 2,
         "paused": 1,
     }
+
+
+async def test_a_run_that_waits_for_its_turn_is_counted_as_queued(app: App) -> None:
+    ticket = Ticket(lane="lane", pool="pool", key="acme", rules=LaneRules(quiet_ms=WEEK_MS))
+    await accepted(app.store, Told("queued", worker=None, fence=0).begins(ticket=ticket))
+    found = await examine(app.store)
+    assert (found.owners.counts, found.holds, found.problems) == ({"queued": 1}, (), ())
 
 
 async def test_a_run_that_waits_for_nothing_is_named(app: App) -> None:

@@ -68,3 +68,7 @@ def test_a_run_may_rest_as_long_as_was_asked_for() -> None:
     for row in (run(RunStatus.WAITING, idle=10 * MINUTE, due=WEEK), run(RunStatus.PAUSED, idle=10 * MINUTE)):
         assert why(row) is None
         assert why(row, resting_ms=5 * MINUTE) is Why.RESTING
+
+
+def test_a_run_that_waits_for_its_turn_is_not_stuck() -> None:
+    assert why(run(RunStatus.PENDING, idle=WEEK, hold="queued: flow_control of flow 'orders'")) is None

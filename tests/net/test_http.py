@@ -166,6 +166,25 @@ async def test_an_endless_body_hits_the_cap(world: World) -> None:
         await stopped.wait()
 
 
+async def test_an_endless_body_that_nobody_wants_is_not_read(world: World) -> None:
+    stopped = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=202)
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(bytes(64 * 1024))
+        finally:
+            stopped.set()
+
+    origin = await world.serve(endless)
+    response = await world.client(origin).send(a_request(origin, "POST", wants_body=False))
+    assert (response.status, response.body) == (202, b"")
+    async with asyncio.timeout(PATIENCE):
+        await stopped.wait()
+
+
 async def test_a_gzip_bomb_hits_the_cap(world: World) -> None:
     bomb = gzip.compress(bytes(50 * MIB))
     assert len(bomb) < MIB // 8

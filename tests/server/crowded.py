@@ -80,6 +80,12 @@ HOOKED = (
     flow_of("tell", SAYS, path="/tell", mode="stream"),
     flow_of("signed", SETS, path="/signed", signature={"scheme": "github", "secrets": ["hub"]}),
 )
+TIMED = {
+    "id": "yearly",
+    "name": "Yearly",
+    "steps": [{"id": "year", "type": "trigger_schedule", "config": {"cron": "@yearly"}}, SETS],
+    "edges": [{"source": "year", "target": "charge"}],
+}
 SECRETS = {"hub": "It's a Secret to Everybody"}
 
 
@@ -140,7 +146,7 @@ async def _enter(stack: AsyncExitStack) -> Site:
     catalog.add("wonder", wonder)
     config = ServerConfig(port=0, grace=0.5, refresh=0.05)
     made = await stack.enter_async_context(site(catalog=catalog, secrets=SECRETS, config=config))
-    for flow in (flow_of("orders"), *BY_HAND, *HOOKED):
+    for flow in (flow_of("orders"), *BY_HAND, *HOOKED, TIMED):
         await made.app.add_flow(Flow.from_json(json.dumps(flow), catalog=catalog))
     await made.server.flows_changed()
     return made
@@ -163,6 +169,10 @@ async def _fill(made: Site) -> dict[str, list[str]]:
     assert (await made.call("GET", "/v1/deliveries")).json["items"]
     undone = (await made.call("GET", "/v1/compensations")).json["items"]
     dead = (await made.call("GET", "/v1/dead-letters")).json["items"]
+    for number in range(4):
+        body = {"type": "order.paid", "data": {"number": number}}
+        assert (await made.call("POST", "/v1/events", body=body)).status == 202
+    events = (await made.call("GET", "/v1/events")).json["items"]
     return {
         "run_id": [row.run_id for row in rows if row.flow_id not in ("ask", "wonder")],
         "compensations.step_id": ["charge"],
@@ -170,6 +180,8 @@ async def _fill(made: Site) -> dict[str, list[str]]:
         "dead letters.run_id": [each["run_id"] for each in dead],
         "deliveries.run_id": [row.run_id for row in rows if row.flow_id == "order"],
         "flow_id": [flow.flow_id for flow in flows],
+        "schedules.flow_id": ["yearly"],
+        "trigger": ["year"],
         "version": [flow.version for flow in flows],
         "step_id": ["charge", "boom", "begin"],
         "key_id": [spare.key_id],
@@ -177,6 +189,7 @@ async def _fill(made: Site) -> dict[str, list[str]]:
         "wait_id": [each["wait_id"] for each in sorted(waits, key=lambda each: str(each["wait_id"]))],
         "effects.key": [each["key"] for each in effects],
         "steps.key": ["request", "approval"],
+        "number": [str(each["number"]) for each in events],
     }
 
 

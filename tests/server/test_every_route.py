@@ -18,7 +18,7 @@ from tests.server.hostile import Wire, request
 from tests.server.site import Got, Site, hook_flow, site
 
 ALL = (*health.routes(SystemClock()), *ROUTES)
-OPEN = {"/livez", "/readyz", "/healthz", "/openapi.json", "/docs"}
+OPEN = {"/livez", "/readyz", "/healthz", "/openapi.json", "/asyncapi.json", "/docs"}
 """All that is answered without a key; webhooks, which have signatures, aside."""
 CLOSED = [route for route in ALL if route.path not in OPEN]
 SCOPED = [route for route in ALL if route.scope is not None]

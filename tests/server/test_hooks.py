@@ -265,10 +265,3 @@ async def test_requests_are_counted_by_trigger_and_outcome(greeting: Site) -> No
     await greeting.hook("/greet/ada")
     got = await greeting.call("GET", "/metrics", key=await greeting.key_for(Role.AUDITOR))
     assert 'openrun_webhook_requests_total{result="accepted",trigger="greet/hook"} 1.0' in got.text
-
-
-async def test_triggers_that_nothing_fires_are_known() -> None:
-    ticks = flow(step("reply", "say"), flow_id="ticks")
-    ticks["steps"][0] = {"id": "hook", "type": "trigger_schedule", "config": {"interval": "1h"}}
-    async with site(flows=[ticks, hook_flow()]) as it:
-        assert it.server.mounting.unfired == ("ticks/hook",)

@@ -50,8 +50,8 @@ def test_static_and_secret_fields_are_fields(cls: type[Step]) -> None:
 
 def test_effects_are_declared() -> None:
     pure = {key for key, cls in BUILTIN.items() if cls.default_effect is EffectClass.PURE}
-    assert set(BUILTIN.keys()) - pure == {"request", "reply"}
-    assert {key for key, cls in BUILTIN.items() if not cls.inline} == {"request"}
+    assert set(BUILTIN.keys()) - pure == {"request", "reply", "emit"}
+    assert {key for key, cls in BUILTIN.items() if not cls.inline} == {"request", "emit"}
 
 
 def test_an_unknown_key_is_an_error_that_names_the_near_one() -> None:

@@ -74,6 +74,21 @@ def test_a_long_list_of_full_ranges_is_read() -> None:
     assert normal_cron(cron) == cron
 
 
+@pytest.mark.parametrize(
+    ("cron", "same"),
+    [
+        ("5-5 * * * *", "5 * * * *"),
+        ("5-05/2 * * * *", "5 * * * *"),
+        ("0 0 1 JAN-1 *", "0 0 1 1 *"),
+        ("0 0 * * mon-mon,fri", "0 0 * * 1,5"),
+        ("0 0 * * 0-7", "0 0 * * *"),
+        ("15-15,50-10 22-2 * * *", "15,50-10 22-2 * * *"),
+    ],
+)
+def test_a_range_of_one_value_is_that_value(cron: str, same: str) -> None:
+    assert next_fires(normal_cron(cron), START, 20) == next_fires(same, START, 20)
+
+
 def test_the_next_fires_are_wall_times() -> None:
     assert next_fires("0 9 * * mon-fri", datetime(2026, 3, 6, 12)) == [  # noqa: DTZ001
         datetime(2026, 3, 9, 9),  # noqa: DTZ001

@@ -201,7 +201,7 @@ def test_an_event_type_is_words_with_dots(kind: str) -> None:
     assert TriggerEventConfig(event_type=kind).event_type == kind
 
 
-@pytest.mark.parametrize("kind", ["", "user.", ".a", "a b", "user.cre*", "**", "{{a}}", "é", "a" * 201])
+@pytest.mark.parametrize("kind", ["", "user.", ".a", "a b", "user.cre*", "***", "{{a}}", "é", "a" * 201])
 def test_an_event_type_that_is_none_is_refused(kind: str) -> None:
     assert "event type" in refusal(TriggerEventConfig, event_type=kind)
 
@@ -213,6 +213,31 @@ def test_a_schedule_has_a_cron_expression_or_an_interval() -> None:
         TriggerScheduleConfig, cron="@daily", interval=60
     )
     assert "greater than or equal to 1" in refusal(TriggerScheduleConfig, interval=0.5)
+
+
+def test_a_schedule_says_what_is_done_about_overlaps_and_late_ticks() -> None:
+    plain = TriggerScheduleConfig(cron="@daily")
+    assert (plain.overlap, plain.catch_up, plain.catch_up_window, plain.jitter) == (
+        "allow",
+        "last",
+        86_400,
+        None,
+    )
+    told = {
+        "interval": "15m",
+        "overlap": "queue",
+        "catch_up": "all",
+        "catch_up_window": "6h",
+        "jitter": "30s",
+    }
+    config = TriggerScheduleConfig.model_validate(told)
+    assert (config.catch_up_window, config.jitter) == (21_600, 30)
+    assert "'allow', 'skip', 'queue' or 'cancel_running'" in refusal(
+        TriggerScheduleConfig, cron="@daily", overlap="wait"
+    )
+    assert "'last', 'all' or 'none'" in refusal(TriggerScheduleConfig, cron="@daily", catch_up="first")
+    assert "greater than 0" in refusal(TriggerScheduleConfig, cron="@daily", jitter=0)
+    assert "less than or equal to 86400" in refusal(TriggerScheduleConfig, cron="@daily", jitter="2d")
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"])

@@ -78,7 +78,7 @@ class Told:
 
     def begins(self, *, flow_id: str = "orders", version: str = "v1", **more: Any) -> Slice:
         """Its birth; `parent` and what else a birth tells are for the birth."""
-        told = ("namespace", "trigger", "replay_of", "depth", "dedupe", "delivery")
+        told = ("namespace", "trigger", "replay_of", "depth", "dedupe", "delivery", "ticket")
         own = {name: more.pop(name) for name in told if name in more}
         parent = more.pop("parent", None)
         birth = Birth(flow_id=flow_id, version=version, created_at=NOW, parent_run_id=parent, **own)

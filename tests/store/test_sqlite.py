@@ -11,6 +11,7 @@ import pytest
 from openrun.store.base import RefusedBySchema, StoreError, StoreUnavailable
 from openrun.store.books import AuditFilter, AuditRow
 from openrun.store.memory import MemoryStore
+from openrun.store.outbox import Notice, NotificationFilter, SubscriptionRow
 from openrun.store.rows import Committed, DeliveryFilter, DeliveryRow, RunFilter, Slice
 from openrun.store.schema import migrations, query
 from openrun.store.sqlite import SqliteStore
@@ -90,6 +91,49 @@ CHEAP_QUERIES = (
     "remove_progress",
     "remove_compensations",
     "remove_other_compensations",
+    "ready_lanes",
+    "pool_states",
+    "blocked_lanes",
+    "lane_states",
+    "settle_lanes",
+    "wake_lanes",
+    "free_lanes",
+    "idle_lanes",
+    "tickets_of_runs",
+    "prune_admissions",
+    "lanes",
+    "next_admission",
+    "schedules",
+    "schedules_paused",
+    "schedule",
+    "other_schedules",
+    "due_schedules",
+    "next_schedule",
+    "fired_ticks",
+    "ticks",
+    "ticks_of_outcome",
+    "forget_ticks",
+    "bus_events",
+    "bus_events_of_namespace",
+    "bus_events_of_type",
+    "bus_events_dead",
+    "bus_event_numbers",
+    "due_bus_events",
+    "next_bus_event",
+    "forget_bus_events",
+    "forget_gathered",
+    "gathered",
+    "ungather",
+    "add_notifications",
+    "notifications",
+    "notifications_of_namespace",
+    "notifications_of_subscription",
+    "notifications_of_run",
+    "notifications_dead",
+    "due_notifications",
+    "next_notification",
+    "forget_notifications",
+    "remove_notifications",
 )
 SORTED_QUERIES = (
     "runs",
@@ -108,11 +152,31 @@ SORTED_QUERIES = (
     "waits_of_name",
     "waits_of_correlation",
     "effects",
+    "ready_lanes",
+    "idle_lanes",
+    "next_admission",
+    "schedules",
+    "schedules_paused",
+    "due_schedules",
+    "next_schedule",
+    "ticks",
+    "bus_events",
+    "bus_events_of_namespace",
+    "bus_events_of_type",
+    "bus_events_dead",
+    "due_bus_events",
+    "notifications",
+    "notifications_of_namespace",
+    "notifications_of_subscription",
+    "notifications_of_run",
+    "notifications_dead",
+    "lanes",
 )
 TABLES = (
     "runs|r|events|e|activations|inbox|i|dedupe|waits|w|effects|progress|compensations|wait_rows|effect_rows"
     "|compensation_rows|run_rows|flows|f|versions|v|deliveries|d|delivery_rows|dead_letters|dead_letter_rows|api_keys"
-    "|key_rows|audit|audit_rows|kept_answers|p"
+    "|key_rows|audit|audit_rows|kept_answers|p|tickets|t|lanes|l|k|pools|admissions|a|schedules|schedule_rows|ticks|q"
+    "|tick_rows|bus_events|bus_event_rows|gathered|gathered_rows|notifications|notification_rows|n"
 )
 
 
@@ -367,6 +431,24 @@ async def test_only_a_batch_with_a_delivery_pays_for_one(store: SqliteStore) -> 
     assert [each for each in mixed if each not in plain] == ["INSERT INTO deliveries"]
     assert len(mixed) == len(plain) + 1
     assert len(await store.deliveries(DeliveryFilter())) == 3
+
+
+async def test_only_a_batch_with_notices_asks_for_subscribers(store: SqliteStore) -> None:
+    def born(run_id: str, *, told: bool) -> Slice:
+        notice = Notice(type="run.started", seq=1, at=NOW, data="{}")
+        return Told(run_id, worker=None, fence=0).begins(notices=(notice,) if told else ())
+
+    plain = await statements(store, born("r1", told=False))
+    assert await statements(store, born("r2", told=True)) == [
+        *plain[:-1], "SELECT CAST(EXISTS (SELECT", plain[-1]
+    ]  # fmt: skip
+    row = SubscriptionRow(
+        subscription_id="s1", namespace="default", url="u", types=("run.*",), created_at=NOW
+    )
+    await store.add_subscription(row)
+    assert await statements(store, born("r3", told=False)) == plain
+    assert "INSERT INTO notifications" in await statements(store, born("r4", told=True))
+    assert [each.run_id for each in await store.notifications(NotificationFilter())] == ["r4"]
 
 
 async def test_the_audit_log_is_only_added_to(path: Path, store: SqliteStore) -> None:

@@ -11,11 +11,13 @@ import pytest
 
 from openrun.core.types import RunStatus
 from openrun.store.base import Store
+from openrun.store.books import AuditFilter
 from openrun.store.chain import GENESIS
 from openrun.store.opening import open_store
 from openrun.store.rows import (
     CompensationRow,
     DeadLetter,
+    DeliveryFilter,
     Duplicate,
     EffectFilter,
     FlowRow,
@@ -26,6 +28,7 @@ from openrun.store.rows import (
 )
 from openrun.store.schema import migrations
 from openrun.store.sqlite import SqliteStore
+from openrun.store.tickets import LaneFilter, LaneRules, Ticket
 from tests.store.given import NOW, Told, accepted, commit, enlisted, journal, key, takes
 
 Row = Mapping[str, Any]
@@ -84,6 +87,22 @@ SECOND: Mapping[str, tuple[Row, ...]] = {
         {"run_id": "r2", "step_id": "a", "scope": "/", "status": "failed", "seq": 1, "ended_at": NOW, "error": "no"},
     ),
 }  # fmt: skip
+THIRD: Mapping[str, tuple[Row, ...]] = {
+    "deliveries": (
+        {"run_id": "r1", "namespace": "default", "flow_id": "orders", "trigger": "hook", "received_at": NOW, "method": "POST",
+         "path": "/", "digest": "d", "size": 1},
+    ),
+    "api_keys": (
+        {"key_id": "k1", "namespace": "default", "name": "ada", "hash": "h1", "role": "admin", "created_at": NOW},
+    ),
+    "audit": (
+        {"number": 1, "at": NOW, "namespace": "default", "actor": "ada", "actor_id": "k1", "role": "admin", "action": "a",
+         "resource": "r", "status": 200, "request_id": "q", "details": "{}", "hash": "h"},
+    ),
+    "kept_answers": (
+        {"scope": "s", "key": "a1", "request_hash": "h", "status": 200, "headers": "{}", "body": "yes", "expires_at": NOW * 2},
+    ),
+}  # fmt: skip
 
 
 def statements(kind: str, schema: int, mark: str) -> list[tuple[str, list[Any]]]:
@@ -91,8 +110,12 @@ def statements(kind: str, schema: int, mark: str) -> list[tuple[str, list[Any]]]
     own = {**OWN[kind]}
     if kind == "postgres":
         own["dedupe"] = {"place": postgres_place("once")}
+        own["kept_answers"] = {"place": postgres_place("s", "a1")}
+    if schema > 2:
+        own["flows"] = own["versions"] = {"namespace": "default"}
     found = []
-    for table, rows in (FIRST if schema == 1 else {**FIRST, **SECOND}).items():
+    tables = {**FIRST, **(SECOND if schema > 1 else {}), **(THIRD if schema > 2 else {})}
+    for table, rows in tables.items():
         for row in rows:
             filled = {**row, **own.get(table, {})}
             marks = ", ".join([mark] * len(filled))
@@ -100,9 +123,9 @@ def statements(kind: str, schema: int, mark: str) -> list[tuple[str, list[Any]]]
     return found
 
 
-def postgres_place(text: str) -> bytes:
+def postgres_place(*texts: str) -> bytes:
     from_postgres = pytest.importorskip("openrun.store.postgres.text")
-    digest: bytes = from_postgres.place(text)
+    digest: bytes = from_postgres.place(*texts)
     return digest
 
 
@@ -154,7 +177,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Store
     return make
 
 
-@pytest.mark.parametrize("schema", [1, 2])
+@pytest.mark.parametrize("schema", [1, 2, 3])
 async def test_an_older_database_is_upgraded_with_the_rows_in_it(
     old: Callable[[int], Store], schema: int
 ) -> None:
@@ -164,7 +187,10 @@ async def test_an_older_database_is_upgraded_with_the_rows_in_it(
     await check_flows(store)
     if schema > 1:
         await check_belongings(store)
+    if schema > 2:
+        await check_books(store)
     await check_work(store)
+    await check_automation(store)
     await store.close()
 
 
@@ -205,6 +231,26 @@ async def check_belongings(store: Store) -> None:
     assert await store.compensations(namespace="default") == [
         CompensationRow(run_id="r2", step_id="a", scope="/", status="failed", seq=1, error="no", ended_at=NOW)
     ]
+
+
+async def check_books(store: Store) -> None:
+    assert [each.run_id for each in await store.deliveries(DeliveryFilter(namespace="default"))] == ["r1"]
+    assert [(each.key_id, each.name) for each in await store.keys()] == [("k1", "ada")]
+    assert [each.actor for each in await store.audit(AuditFilter())] == ["ada"]
+    answer = await store.kept_answer("s", "a1", NOW)
+    assert answer is not None
+    assert answer.body == "yes"
+
+
+async def check_automation(store: Store) -> None:
+    """What the database had no room for before."""
+    ticket = Ticket(lane="l", pool="p", key="k", rules=LaneRules(limit=1))
+    await accepted(store, Told("s1", worker=None, fence=0).begins(ticket=ticket))
+    assert [(each.key, each.queued) for each in await store.lanes(LaneFilter())] == [("k", 1)]
+    await takes(store, "w1", "s1")
+    assert await store.next_schedule() is None
+    assert await store.next_bus_event() is None
+    assert await store.next_notification() is None
 
 
 async def check_work(store: Store) -> None:

@@ -8,16 +8,19 @@ from typing import Any, assert_type
 from pydantic import Field
 
 from openrun import (
+    Debounce,
     Edge,
     EffectClass,
     Engine,
     Flow,
     FlowCompleted,
+    FlowControl,
     FlowRun,
     FlowStarted,
     JoinMode,
     Losers,
     OnFailure,
+    RateLimit,
     RetryPolicy,
     Run,
     RunStatus,
@@ -115,6 +118,14 @@ TriggerScheduleConfig(interval="15m")
 TriggerScheduleConfig(interval=900)
 TriggerEventConfig(event_type="user.created")
 TriggerManualConfig(description="Send the report now")
+
+FlowControl(
+    key="<<body.tenant>>", concurrency=3, total=10, at_limit="keep_newest", priority="<<body.priority>>"
+)
+FlowControl(rate=RateLimit(limit=100, period="1m", over="cancel"), debounce=Debounce(period=10, at_most="1m"))
+Flow("a", flow_control=FlowControl(singleton="cancel_new", priority=50))
+Flow("a", flow_control={"concurrency": 3})
+FlowControl(concurrency=3, at_limit="wait")  # type: ignore[arg-type]
 
 # -- steps ----------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from openrun.steps.execution.abort import StepAbort, StepAbortConfig
 from openrun.steps.execution.approval import StepApproval, StepApprovalConfig
 from openrun.steps.execution.conditional import Operator, StepConditional, StepConditionalConfig
 from openrun.steps.execution.delay import StepDelay, StepDelayConfig
+from openrun.steps.execution.emit import StepEmit, StepEmitConfig
 from openrun.steps.execution.fail import StepFail, StepFailConfig
 from openrun.steps.execution.foreach import StepForeach, StepForeachConfig
 from openrun.steps.execution.reply import StepReply, StepReplyConfig
@@ -25,6 +26,8 @@ __all__ = [
     "StepConditionalConfig",
     "StepDelay",
     "StepDelayConfig",
+    "StepEmit",
+    "StepEmitConfig",
     "StepFail",
     "StepFailConfig",
     "StepForeach",

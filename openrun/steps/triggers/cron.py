@@ -6,6 +6,7 @@ calendar repeats itself soon enough for that. Grammar and lengths are checked be
 
 import re
 from datetime import datetime
+from functools import lru_cache
 
 from croniter import croniter
 
@@ -15,11 +16,18 @@ YEARS_AHEAD = 5
 
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _START = datetime(2001, 1, 1)  # noqa: DTZ001 (wall time; zones have no part in it)
-_NAME = r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_NAME = "|".join((*_MONTHS, *_DAYS))
+_NUMBERS = {
+    **{name: str(at) for at, name in enumerate(_MONTHS, 1)},
+    **{name: str(at) for at, name in enumerate(_DAYS)},
+}
 _VALUE = rf"(?:\d{{1,2}}|{_NAME})"
 _ITEM = re.compile(
     rf"(?:\*|\?|{_VALUE}(?:-{_VALUE})?)(?:/\d{{1,2}})?|{_VALUE}#\d|l\d?|\d{{1,2}}w|w\d{{1,2}}", re.ASCII
 )
+_RANGE = re.compile(rf"({_VALUE})-({_VALUE})(?:/\d{{1,2}})?", re.ASCII | re.IGNORECASE)
 
 
 def normal_cron(text: str) -> str:
@@ -31,15 +39,30 @@ def normal_cron(text: str) -> str:
         if cron not in ALIASES:
             raise ValueError(f"{cron!r} is none of {', '.join(ALIASES)}")
         return cron
+    _check(cron)
+    return cron
+
+
+@lru_cache(maxsize=4_096)
+def _check(cron: str) -> None:
     _check_grammar(cron)
     next_fires(cron, _START)
-    return cron
+
+
+def for_croniter(cron: str) -> str:
+    """The expression with each range of one value, such as `5-5`, as that value: croniter takes it for all values."""
+    return _RANGE.sub(_one_value, cron)
+
+
+def _one_value(found: re.Match[str]) -> str:
+    low, high = (_NUMBERS.get(each.lower(), each) for each in found.groups())
+    return low if int(low) == int(high) else found[0]
 
 
 def next_fires(cron: str, after: datetime, count: int = 3) -> list[datetime]:
     """The next wall times, up to `count`; raises ValueError if there is none within five years."""
     try:
-        times = croniter(cron, after, ret_type=datetime, max_years_between_matches=YEARS_AHEAD)
+        times = croniter(for_croniter(cron), after, ret_type=datetime, max_years_between_matches=YEARS_AHEAD)
     except ValueError as error:
         raise ValueError(f"cron {cron!r} cannot be read: {error}") from None
     fires: list[datetime] = []

@@ -38,6 +38,16 @@ def text(given: Mapping[str, Json], key: str) -> str | None:
     raise _invalid(f"{key!r} of the payload is text or null, not {type(value).__name__}")
 
 
+def listed(given: Mapping[str, Json], key: str) -> list[Json]:
+    """The list under a key, empty when there is none; raises like check_keys for anything else."""
+    value = given.get(key)
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return value
+    raise _invalid(f"{key!r} of the payload is a list, not {type(value).__name__}")
+
+
 def _object(given: Mapping[str, Json], key: str) -> dict[str, Json]:
     value = given.get(key)
     if value is None:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
@@ -18,6 +18,9 @@ from openrun.steps.spelling import Duration
 from openrun.steps.triggers.cron import normal_cron
 from openrun.steps.triggers.payload import check_keys, text
 
+Overlap = Literal["allow", "skip", "queue", "cancel_running"]
+CatchUp = Literal["last", "all", "none"]
+CATCH_UP_SECONDS = 86_400.0
 SCHEDULE_KEYS = ("tick", "scheduled_time", "actual_time")
 
 
@@ -38,7 +41,11 @@ def _known_zones() -> frozenset[str]:
 class TriggerScheduleConfig(StepConfig):
     """Either `cron` in a time zone, or an `interval`."""
 
-    static_fields: ClassVar[frozenset[str]] = frozenset({"cron", "timezone", "interval", "description"})
+    static_fields: ClassVar[frozenset[str]] = frozenset(
+        {
+            "cron", "timezone", "interval", "overlap", "catch_up", "catch_up_window", "jitter", "description",
+        }
+    )  # fmt: skip
 
     cron: Annotated[str, AfterValidator(normal_cron)] | None = Field(
         default=None,
@@ -57,6 +64,30 @@ class TriggerScheduleConfig(StepConfig):
         le=DEFAULT_LIMITS.delay_max,
         description="Time from one run to the next, in place of cron.",
         examples=["15m"],
+    )
+    overlap: Overlap = Field(
+        default="allow",
+        description="What becomes of a tick while the run before is still going on.",
+        examples=["skip"],
+    )
+    catch_up: CatchUp = Field(
+        default="last",
+        description="Which of the ticks that came while nobody was there fire late: the last, all, or none.",
+        examples=["all"],
+    )
+    catch_up_window: Duration = Field(
+        default=CATCH_UP_SECONDS,
+        ge=1,
+        le=DEFAULT_LIMITS.delay_max,
+        description="How late a tick may fire; later than that, it is missed.",
+        examples=["6h"],
+    )
+    jitter: Duration | None = Field(
+        default=None,
+        gt=0,
+        le=CATCH_UP_SECONDS,
+        description="Each tick is delayed by a part of this, always the same part for the same tick.",
+        examples=["30s"],
     )
     description: str | None = Field(
         default=None, description="What the schedule is for, for people.", examples=["The morning report"]

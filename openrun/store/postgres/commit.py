@@ -1,23 +1,24 @@
 """One transaction for many: locks and reads in one round trip, decides, writes and commits in another."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from openrun.store.admission import check_ticket
 from openrun.store.base import StoreError, StoreUnavailable
 from openrun.store.births import check_delivery
-from openrun.store.postgres.faults import CONFLICTS, REFUSALS
+from openrun.store.postgres.again import until_alone
+from openrun.store.postgres.faults import REFUSALS
 from openrun.store.postgres.gather import gather
 from openrun.store.postgres.ledger import Ledger
 from openrun.store.postgres.link import Connection
 from openrun.store.postgres.record import record
 from openrun.store.rows import Message, Posted, Slice, Stale, Verdict
 
-_TRIES = 5
-
 
 async def commit(connection: Connection, slices: Sequence[Slice]) -> list[Verdict]:
     """Write slices in one transaction; data that Postgres does not take costs only the slice it belongs to."""
     for each in slices:
-        _check(each)
+        check(each)
     try:
         verdicts, _ = await _transact(connection, slices, ())
     except REFUSALS:
@@ -42,18 +43,15 @@ async def _alone(connection: Connection, piece: Slice) -> Verdict:
 async def _transact(
     connection: Connection, slices: Sequence[Slice], messages: Sequence[Message]
 ) -> tuple[list[Verdict], list[Posted]]:
-    for attempt in range(1, _TRIES + 1):
-        try:
-            return await _try(connection, slices, messages)
-        except (*CONFLICTS, *REFUSALS) as error:
-            await connection.rollback()
-            if attempt == _TRIES or not isinstance(error, CONFLICTS):
-                raise
-    raise AssertionError
+    try:
+        return await until_alone(connection, partial(_try, slices=slices, messages=messages))
+    except REFUSALS:
+        await connection.rollback()
+        raise
 
 
 async def _try(
-    connection: Connection, slices: Sequence[Slice], messages: Sequence[Message]
+    connection: Connection, *, slices: Sequence[Slice], messages: Sequence[Message]
 ) -> tuple[list[Verdict], list[Posted]]:
     async with connection.pipeline():
         await connection.execute(b"BEGIN")
@@ -67,8 +65,8 @@ async def _try(
     return verdicts, posted
 
 
-def _check(piece: Slice) -> None:
-    """Events out of place would make a journal nobody can read, so the fault is told before anything is written."""
+def check(piece: Slice) -> None:
+    """Raises `StoreError` for events out of place: they would make a journal that nobody can read."""
     places = [(each.run_id, each.seq, each.fence) for each in piece.events]
     if places != [(piece.run_id, seq, piece.fence) for seq in range(piece.first, piece.last + 1)]:
         raise StoreError(
@@ -77,5 +75,6 @@ def _check(piece: Slice) -> None:
     if piece.events and piece.standing is None:
         raise StoreError(f"a slice of run {piece.run_id!r} has events, but does not say where the run stands")
     check_delivery(piece)
+    check_ticket(piece)
     for child in piece.children:
-        _check(child)
+        check(child)

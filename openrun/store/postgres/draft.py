@@ -5,8 +5,9 @@ from typing import Self
 import msgspec
 
 from openrun.core.types import FINAL, RunStatus
+from openrun.store.admission import QUEUED, hold_of
 from openrun.store.postgres.text import kept_or_none
-from openrun.store.rows import EventRow, Release, Slice, Standing
+from openrun.store.rows import Birth, EventRow, Release, Slice, Standing
 
 DAMAGED = "damaged"
 """A `hold` that begins so is final: nothing makes the run due again."""
@@ -33,13 +34,13 @@ class Draft(msgspec.Struct):
     hold: str | None
 
     @classmethod
-    def of_birth(cls, piece: Slice, flow_id: str, parent_run_id: str | None, replay_of: str | None) -> Self:
-        """A run without events, held as the slice says."""
+    def of_birth(cls, piece: Slice, birth: Birth) -> Self:
+        """A run without events, held as the slice says, or by its queue."""
         return cls(
             run_id=piece.run_id,
-            flow_id=flow_id,
-            parent_run_id=parent_run_id,
-            replay_of=replay_of,
+            flow_id=birth.flow_id,
+            parent_run_id=birth.parent_run_id,
+            replay_of=birth.replay_of,
             status=RunStatus.PENDING,
             updated_at=0,
             ended_at=None,
@@ -51,7 +52,7 @@ class Draft(msgspec.Struct):
             fence=piece.fence,
             due_at=None,
             crashes=0,
-            hold=None,
+            hold=kept_or_none(hold_of(birth)),
         )
 
     @property
@@ -61,6 +62,11 @@ class Draft(msgspec.Struct):
     @property
     def damaged(self) -> bool:
         return self.hold is not None and self.hold.startswith(DAMAGED)
+
+    @property
+    def queued(self) -> bool:
+        """It waits to be admitted."""
+        return self.hold is not None and self.hold.startswith(QUEUED)
 
     def advance(self, events: tuple[EventRow, ...], standing: Standing | None, *, crashed: bool) -> None:
         """Events were added, and the run stands so after them."""
@@ -86,9 +92,13 @@ class Draft(msgspec.Struct):
         if self.damaged:
             self.due_at = None
 
+    def leave_queue(self) -> None:
+        """It takes no slot, and may go on at once."""
+        self.hold = None
+
     def wake(self, now: int) -> bool:
-        """Make it due now, unless somebody holds it or nobody ever should; whether it is due by that."""
-        if self.worker is not None or self.damaged or self.ended:
+        """Make it due now, unless somebody holds it, it is queued or nobody ever should; whether it is due by that."""
+        if self.worker is not None or self.damaged or self.queued or self.ended:
             return False
         self.due_at = now if self.due_at is None else min(now, self.due_at)
         return True

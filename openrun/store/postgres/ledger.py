@@ -8,6 +8,7 @@ import msgspec
 
 from openrun.core.strict_json import canonical
 from openrun.core.types import RunStatus
+from openrun.store.outbox import Notice
 from openrun.store.postgres.draft import Draft
 from openrun.store.postgres.outside import Outside
 from openrun.store.postgres.text import kept, place
@@ -26,6 +27,9 @@ from openrun.store.rows import (
     Verdict,
 )
 from openrun.store.upserts import activation_over
+
+_CANCEL = "cancel"
+"""The message that a run is told though it is queued."""
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -81,8 +85,15 @@ class Ledger:
         self.taken: list[tuple[str, int, int]] = []
         self.replays: list[tuple[str, str]] = []
         self.deliveries: list[DeliveryRow] = []
+        self.notices: list[tuple[str, Notice]] = []
+        self.left: list[str] = []
+        """Runs that are queued no more, though nobody has admitted them."""
         self.hint = False
-        """Somebody should look: a run is due, or its holder has a message."""
+        """Somebody should look: a run is due or may be admitted, or its holder has a message."""
+
+    @property
+    def now(self) -> int:
+        return self._facts.now
 
     @property
     def expired(self) -> list[bytes]:
@@ -171,7 +182,7 @@ class Ledger:
     # -- taking over ------------------------------------------------------------------------------
 
     def _bear(self, piece: Slice, birth: Birth) -> None:
-        draft = Draft.of_birth(piece, birth.flow_id, birth.parent_run_id, birth.replay_of)
+        draft = Draft.of_birth(piece, birth)
         self._facts.runs[piece.run_id] = draft
         self.born[piece.run_id] = draft, birth
         if birth.dedupe:
@@ -180,6 +191,7 @@ class Ledger:
             self._facts.starts[key] = Start(piece.run_id, birth.dedupe.payload_hash)
         if birth.delivery:
             self.deliveries.append(birth.delivery)
+        self.hint |= birth.ticket is not None
         if birth.replay_of:
             self.replays.append((birth.replay_of, piece.run_id))
 
@@ -193,6 +205,7 @@ class Ledger:
         draft.advance(piece.events, piece.standing, crashed=crashed)
         self.changed[draft.run_id] = draft
         self.events += piece.events
+        self.notices += ((piece.run_id, each) for each in piece.notices)
         for row in piece.activations:
             key = (row.run_id, row.step_id, row.scope)
             self.activations[key] = activation_over(self.activations.get(key), row)
@@ -240,9 +253,12 @@ class Ledger:
         self.messages[key] = NewMessage(message.run_id, key[1], kind, kept(message.key), body)
         # Whatever number it gets, it waits.
         self._facts.waiting.setdefault(message.run_id, set()).add(-len(self.messages))
+        if draft.queued and message.kind == _CANCEL:
+            draft.leave_queue()
+            self.left.append(draft.run_id)
         if draft.wake(self._facts.now):
             self.changed[message.run_id] = draft
-        self.hint |= not draft.damaged
+        self.hint |= not (draft.damaged or draft.queued)
         return True
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
+from openrun.store.admission import PRIORITY_MS
 from openrun.store.postgres.draft import Draft
 from openrun.store.postgres.gather import columns
 from openrun.store.postgres.ledger import Ledger
@@ -11,6 +14,7 @@ from openrun.store.postgres.outside import Outside
 from openrun.store.postgres.queries import sql
 from openrun.store.postgres.text import kept, kept_or_none, place
 from openrun.store.rows import ActivationRow, Birth, DeliveryRow
+from openrun.store.tickets import Ticket
 
 _DRAFT = Draft.__struct_fields__
 _BORN = (*_DRAFT, "version", "trigger", "depth", "created_at", "namespace")
@@ -21,6 +25,9 @@ _EVENT = ("run_id", "seq", "fence", "hash", "body")
 _ACTIVATION = (
     "run_id", "place", "step_id", "scope", "status", "attempt", "seq", "started_at", "due_at", "ended_at", "error",
 )  # fmt: skip
+_NOTICE = ("run_id", "seq", "type", "at", "data")
+_LANE = ("lane", "pool", "namespace", "flow_id", "key", "rules")
+_TICKET = ("run_id", "lane", "pool", "ahead")
 _DELIVERY = DeliveryRow.__struct_fields__
 
 
@@ -36,6 +43,8 @@ async def record(connection: Connection, ledger: Ledger) -> None:
     await writing.rows("insert_deliveries", _DELIVERY, map(_delivery, ledger.deliveries))
     await _messages(writing, ledger)
     await _dead_letters(writing, ledger)
+    await _notices(writing, ledger)
+    await _tickets(writing, ledger)
     if ledger.hint:
         await connection.execute(sql("notify"))
 
@@ -64,10 +73,13 @@ class _Writing:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def rows(self, name: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    async def rows(self, name: str, names: Sequence[str], rows: Iterable[Sequence[Any]], **more: Any) -> None:
         parameters = columns(names, rows)
         if parameters:
-            await self._connection.execute(sql(name), parameters)
+            await self._connection.execute(sql(name), {**parameters, **more} if more else parameters)
+
+    async def tell(self, name: str, **given: Any) -> None:
+        await self._connection.execute(sql(name), given)
 
     async def one(self, name: str, parameter: str, values: Sequence[Any]) -> None:
         if values:
@@ -126,3 +138,42 @@ async def _dead_letters(writing: _Writing, ledger: Ledger) -> None:
     await writing.rows("bury", ("run_id", "flow_id", "error", "failed_at", "replay_of"), dead)
     redeemed = [each.replay_of for each in ended if each.status == "succeeded" and each.replay_of]
     await writing.one("discard", "run_ids", redeemed)
+
+
+async def _tickets(writing: _Writing, ledger: Ledger) -> None:
+    """Last of all: who holds lanes waits for nothing but lanes and pools."""
+    over = [each for each in ledger.ended if each not in ledger.born]
+    queued = [
+        (run_id, birth, birth.ticket)
+        for run_id, (draft, birth) in ledger.born.items()
+        if birth.ticket and not draft.ended
+    ]
+    if queued:
+        lanes = {its.lane: (birth, its) for _, birth, its in queued}
+        await writing.tell("lock_lanes", lanes=[*lanes], run_ids=over)
+        await writing.rows("put_lanes", _LANE, (_lane(*each) for each in lanes.values()), now=ledger.now)
+        pools = {its.pool: its.rules.total for _, _, its in queued}
+        await writing.rows("put_pools", ("pool", "total"), pools.items())
+        tickets = ((run_id, its.lane, its.pool, its.priority * PRIORITY_MS) for run_id, _, its in queued)
+        await writing.rows("insert_tickets", _TICKET, tickets, now=ledger.now)
+    await writing.one("leave_queues", "run_ids", ledger.left)
+    if over:
+        await writing.tell("release_tickets", run_ids=over, now=ledger.now)
+
+
+def _lane(birth: Birth, its: Ticket) -> tuple[Any, ...]:
+    return (
+        its.lane,
+        its.pool,
+        birth.namespace,
+        birth.flow_id,
+        kept(its.key),
+        msgspec.json.encode(its.rules).decode(),
+    )
+
+
+async def _notices(writing: _Writing, ledger: Ledger) -> None:
+    notices = (
+        (run_id, each.seq, kept(each.type), each.at, kept(each.data)) for run_id, each in ledger.notices
+    )
+    await writing.rows("insert_notifications", _NOTICE, notices, now=ledger.now)

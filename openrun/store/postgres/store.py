@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,13 +10,15 @@ from openrun.core.types import RunStatus
 from openrun.store.base import StoreError
 from openrun.store.books import AnswerRow, AuditFilter, AuditRow, KeyRow
 from openrun.store.postgres import books, commit, holding, listing
+from openrun.store.postgres.bus_events import PostgresBusEvents
 from openrun.store.postgres.draft import DAMAGED
 from openrun.store.postgres.hints import hints
-from openrun.store.postgres.link import Connection, Pool
-from openrun.store.postgres.queries import sql
+from openrun.store.postgres.outbox import PostgresOutbox
 from openrun.store.postgres.reading import as_events, as_messages, as_rows
 from openrun.store.postgres.renewer import PostgresRenewer
 from openrun.store.postgres.text import kept, kept_or_none, place
+from openrun.store.postgres.tickets import PostgresTickets
+from openrun.store.postgres.timetable import PostgresTimetable
 from openrun.store.postgres.upgrade import upgrade
 from openrun.store.rows import (
     DEFAULT_NAMESPACE,
@@ -47,21 +48,18 @@ from openrun.store.rows import (
     WaitRow,
     WorkerRow,
 )
+from openrun.store.timetable import ScheduleRow
 
-T = TypeVar("T", bound=msgspec.Struct)
-
-_CONNECTIONS = 4
 _UPGRADE_SECONDS = 600.0
 _SWEEP_SECONDS = 120.0
 
 
-class PostgresStore:
+class PostgresStore(PostgresTimetable, PostgresBusEvents, PostgresOutbox, PostgresTickets):
     """Runs in a Postgres database; see `openrun.store.base.Store` for what its methods promise."""
 
     def __init__(self, url: str) -> None:
+        super().__init__(url)
         self._url = url
-        self._writer = Pool(url, 1)
-        self._others = Pool(url, _CONNECTIONS)
         self._places: dict[str, tuple[str, int]] = {}
 
     async def open(self) -> None:
@@ -80,8 +78,11 @@ class PostgresStore:
 
     # -- flows ------------------------------------------------------------------------------------
 
-    async def keep_version(self, row: VersionRow, *, expected: str | None = None) -> bool:
-        return await self._others.call(partial(holding.keep_version, row=row, expected=expected))
+    async def keep_version(
+        self, row: VersionRow, *, expected: str | None = None, schedules: Sequence[ScheduleRow] = ()
+    ) -> bool:
+        work = partial(holding.keep_version, row=row, expected=expected, schedules=schedules)
+        return await self._others.call(work)
 
     async def version(
         self, flow_id: str, version: str | None = None, *, namespace: str = DEFAULT_NAMESPACE
@@ -101,7 +102,7 @@ class PostgresStore:
 
     async def enable(self, flow_id: str, *, enabled: bool, namespace: str = DEFAULT_NAMESPACE) -> bool:
         given = {"namespace": namespace, "flow_id": flow_id, "enabled": enabled}
-        return await self._do("enable", given) > 0
+        return await self._others.call(partial(holding.enable, given=given))
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -127,8 +128,9 @@ class PostgresStore:
         self._places.pop(worker, None)
 
     async def claim(self, worker: str, most: int, *, without: Sequence[str] = (), alone: bool) -> list[Claim]:
-        wanted = {"worker": worker, "most": 1 if alone else most, "without": list(without), "alone": alone}
-        return await self._others.call(partial(holding.claim, wanted=wanted)) if most > 0 else []
+        most = max(0, min(most, 1) if alone else most)
+        wanted = {"worker": worker, "most": most, "without": list(without), "alone": alone}
+        return await self._others.call(partial(holding.claim, wanted=wanted))
 
     async def held_by(self, worker: str) -> list[RunRow]:
         return as_rows(RunRow, await self._rows("held_by", {"worker": worker}))
@@ -138,9 +140,7 @@ class PostgresStore:
         return int(rows[0][0])
 
     async def next_due(self) -> int | None:
-        rows = await self._rows("next_due")
-        due: int | None = rows[0][0]
-        return due
+        return await self._instant("next_due")
 
     async def inbox(self, worker: str) -> list[InboxRow]:
         return as_messages(await self._rows("inbox", {"worker": worker}))
@@ -300,24 +300,3 @@ class PostgresStore:
             f"Postgres writes its own backups: `pg_dump --format=custom --file={target} URL` copies while work goes "
             "on, `pg_restore` brings it back"
         )
-
-    # -- one query each ---------------------------------------------------------------------------
-
-    async def _rows(self, name: str, given: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        async def work(connection: Connection) -> list[tuple[Any, ...]]:
-            return await (await connection.execute(sql(name), given)).fetchall()
-
-        return await self._others.call(work)
-
-    async def _one(self, kind: type[T], name: str, given: Mapping[str, Any]) -> T | None:
-        return next(iter(as_rows(kind, await self._rows(name, given))), None)
-
-    async def _number(self, name: str) -> int:
-        number: int = (await self._rows(name))[0][0]
-        return number
-
-    async def _do(self, name: str, given: Mapping[str, Any] | None = None) -> int:
-        async def work(connection: Connection) -> int:
-            return (await connection.execute(sql(name), given)).rowcount
-
-        return await self._others.call(work)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from openrun.store.admission import hold_of
 from openrun.store.rows import DeliveryRow, Release, Standing
 from openrun.store.sqlite.judge import Accepted
 from openrun.store.sqlite.text import clean, clean_or_none
@@ -18,7 +19,8 @@ def is_damaged(hold: str | None) -> bool:
 
 def due_at(part: Accepted, now: int) -> int | None:
     """When a new run wants to be claimed."""
-    if part.ended:
+    birth = part.part.birth
+    if part.ended or (birth is not None and birth.ticket is not None):
         return None
     if part.part.release is not None:
         return _wanted(part.part.release)
@@ -114,7 +116,7 @@ def _birth(each: Accepted, now: int) -> Row:
         each.after.worker,
         part.fence,
         due_at(each, now),
-        part.release.hold if part.release and not each.ended else None,
+        None if each.ended else part.release.hold if part.release else hold_of(birth),
         birth.namespace,
     )
 

@@ -7,6 +7,7 @@ import msgspec
 
 from openrun.store.base import StoreError
 from openrun.store.rows import Claim
+from openrun.store.sqlite.admit import admit
 from openrun.store.sqlite.alive import Alive
 from openrun.store.sqlite.clock import Clocks
 from openrun.store.sqlite.connection import as_json, ask, tell, writing
@@ -43,6 +44,7 @@ def claim(connection: sqlite3.Connection, wanted: Wanted, clocks: Clocks, alive:
         if dead:
             tell(connection, "end_leases", workers=as_json(dead), boot=clocks.boot())
             holders = _holders(connection, clocks)
+        admit(connection, now, wanted.most)
         claims = _take(connection, wanted, _expired(holders, now), now)
         idle = [each.worker for each in holders if each.expired and not each.holds]
         if idle:

@@ -15,16 +15,22 @@ from openrun.store.sqlite.connection import as_json, ask, tell, writing
 from openrun.store.sqlite.draft import Batch
 from openrun.store.sqlite.inbox import deliver
 from openrun.store.sqlite.judge import Accepted, Head, Judge
+from openrun.store.sqlite.notices import notify
 from openrun.store.sqlite.outside import write
+from openrun.store.sqlite.tickets import queue, release
 
 
 def commit(connection: sqlite3.Connection, batch: Batch, clocks: Clocks) -> list[Verdict]:
     with writing(connection):
-        now = clocks.now()
-        lease = {"boot": clocks.boot(), "boot_id": clocks.boot_id}
-        judge = Judge(ask(connection, "heads", list[Head], slices=batch.heads, now=now, **lease))
-        verdicts = [judge.judge(each) for each in batch.drafts]
-        woken = _write(connection, judge.accepted, batch.blob, now)
+        return commit_within(connection, batch, clocks, clocks.now())
+
+
+def commit_within(connection: sqlite3.Connection, batch: Batch, clocks: Clocks, now: int) -> list[Verdict]:
+    """Write slices within a transaction."""
+    lease = {"boot": clocks.boot(), "boot_id": clocks.boot_id}
+    judge = Judge(ask(connection, "heads", list[Head], slices=batch.heads, now=now, **lease))
+    verdicts = [judge.judge(each) for each in batch.drafts]
+    woken = _write(connection, judge.accepted, batch.blob, now)
     return [
         replace(verdict, woken=len(woken[draft.number])) if draft.number in woken else verdict
         for draft, verdict in zip(batch.drafts, verdicts, strict=True)
@@ -36,6 +42,7 @@ def _write(
 ) -> Mapping[int, set[str]]:
     """Runs that became due, by the number of the slice that did it."""
     _change(connection, "bear", changes.births(accepted, now))
+    queue(connection, accepted, now)
     _insert(connection, "add_events", [each.draft.events for each in accepted if each.part.events], blob=blob)
     _insert(
         connection, "put_activations", [each.draft.activations for each in accepted if each.part.activations]
@@ -49,7 +56,8 @@ def _write(
     # After the messages: a run that is given back is due at once when one waits for it.
     _change(connection, "settle", changes.settlements(accepted), now=now)
     _change(connection, "forget_crashes", changes.recovered(accepted))
-    _end(connection, accepted)
+    _end(connection, accepted, now)
+    notify(connection, accepted, now)
     return woken
 
 
@@ -66,7 +74,7 @@ def _wake(connection: sqlite3.Connection, accepted: Sequence[Accepted], now: int
     return woken
 
 
-def _end(connection: sqlite3.Connection, accepted: Sequence[Accepted]) -> None:
+def _end(connection: sqlite3.Connection, accepted: Sequence[Accepted], now: int) -> None:
     over = [each for each in accepted if each.ended]
     failed = [each.part.run_id for each in over if each.after.status is RunStatus.FAILED]
     _change(connection, "bury", failed)
@@ -75,6 +83,8 @@ def _end(connection: sqlite3.Connection, accepted: Sequence[Accepted]) -> None:
     well = [each.after.replay_of for each in over if each.after.status is RunStatus.SUCCEEDED]
     _change(connection, "raise_dead", [each for each in well if each])
     _change(connection, "empty_inbox", [each.part.run_id for each in over])
+    if over:
+        release(connection, [each.part.run_id for each in over], now)
 
 
 def _change(connection: sqlite3.Connection, name: str, rows: Sequence[Any], **given: Any) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from openrun.store.admission import check_ticket
 from openrun.store.base import StoreError
 from openrun.store.births import check_delivery
 from openrun.store.rows import ActivationRow, Slice
@@ -129,5 +130,6 @@ def _check(part: Slice) -> None:
     if part.events and part.standing is None:
         raise StoreError(f"a slice of run {run_id!r} has events, but does not say where the run stands")
     check_delivery(part)
+    check_ticket(part)
     if any(each.birth is None for each in part.children):
         raise StoreError(f"a child of run {run_id!r} is no birth")

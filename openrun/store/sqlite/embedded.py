@@ -50,6 +50,7 @@ from openrun.store.sqlite import (
     waits,
 )
 from openrun.store.sqlite.alive import Alive
+from openrun.store.sqlite.automation import EmbeddedAutomation
 from openrun.store.sqlite.backup import back_up
 from openrun.store.sqlite.claim import Wanted, claim, waiting_alone
 from openrun.store.sqlite.clock import Clocks
@@ -59,15 +60,14 @@ from openrun.store.sqlite.lane import Lane
 from openrun.store.sqlite.lease import Place
 from openrun.store.sqlite.migrate import migrate
 from openrun.store.sqlite.renewer import LaneRenewer
+from openrun.store.timetable import ScheduleRow
 
 
-class EmbeddedStore:
+class EmbeddedStore(EmbeddedAutomation):
     """Writes on one lane and reads on another, or does both on one."""
 
     def __init__(self, *, writer: Lane, reader: Lane, clocks: Clocks, alive: Alive) -> None:
-        self._writer = writer
-        self._reader = reader
-        self._clocks = clocks
+        super().__init__(writer=writer, reader=reader, clocks=clocks)
         self._alive = alive
         self._places: dict[str, Place] = {}
 
@@ -95,8 +95,10 @@ class EmbeddedStore:
 
     # -- flows ------------------------------------------------------------------------------------
 
-    async def keep_version(self, row: VersionRow, *, expected: str | None = None) -> bool:
-        return await self._writer.run(lambda its: flows.keep_version(its, row, expected))
+    async def keep_version(
+        self, row: VersionRow, *, expected: str | None = None, schedules: Sequence[ScheduleRow] = ()
+    ) -> bool:
+        return await self._writer.run(lambda its: flows.keep_version(its, row, expected, schedules))
 
     async def version(
         self, flow_id: str, version: str | None = None, *, namespace: str = DEFAULT_NAMESPACE
@@ -113,7 +115,8 @@ class EmbeddedStore:
         return await self._reader.run(lambda its: flows.flows(its, namespace))
 
     async def enable(self, flow_id: str, *, enabled: bool, namespace: str = DEFAULT_NAMESPACE) -> bool:
-        return await self._writer.run(lambda its: flows.enable(its, namespace, flow_id, enabled=enabled))
+        now = self._clocks.now()
+        return await self._writer.run(lambda its: flows.enable(its, namespace, flow_id, now, enabled=enabled))
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -278,7 +281,7 @@ class EmbeddedStore:
         return await self._reader.run(lambda its: house.tombstone(its, run_id))
 
     async def rewrite(self, derived: Derived) -> None:
-        await self._writer.run(lambda its: house.rewrite(its, derived))
+        await self._writer.run(lambda its: house.rewrite(its, derived, self._clocks.now()))
 
     async def backup(self, target: Path) -> None:
         await self._reader.run(lambda its: back_up(its, target))

@@ -3,11 +3,13 @@
 import sqlite3
 from collections.abc import Sequence
 
+from openrun.core.types import FINAL
 from openrun.store.rows import Derived, RunRow, Tombstone
 from openrun.store.sqlite.connection import as_json, ask, look_up, tell, writing
 from openrun.store.sqlite.draft import activation_row
 from openrun.store.sqlite.outside import outside, write
 from openrun.store.sqlite.text import clean_or_none
+from openrun.store.sqlite.tickets import release
 
 _DERIVED = ("remove_activations", "remove_waits", "remove_effects")
 _BELONGINGS = (
@@ -16,6 +18,7 @@ _BELONGINGS = (
     "remove_progress",
     "remove_compensations",
     "remove_deliveries",
+    "remove_settled_notifications",
     "empty_inbox",
     "raise_dead",
     "remove_runs",
@@ -33,6 +36,7 @@ def remove(connection: sqlite3.Connection, run_ids: Sequence[str], now: int) -> 
         tell(connection, "add_tombstones", rows=asked, now=now)
         tombstones = ask(connection, "removable", list[Tombstone], rows=asked)
         gone = as_json([each.run_id for each in tombstones])
+        release(connection, [each.run_id for each in tombstones], now)
         for name in _BELONGINGS:
             tell(connection, name, rows=gone)
         tell(connection, "forget_keys", now=now)
@@ -43,7 +47,7 @@ def tombstone(connection: sqlite3.Connection, run_id: str) -> Tombstone | None:
     return look_up(connection, "tombstone", Tombstone, run_id=run_id)
 
 
-def rewrite(connection: sqlite3.Connection, derived: Derived) -> None:
+def rewrite(connection: sqlite3.Connection, derived: Derived, now: int) -> None:
     standing = derived.standing
     with writing(connection):
         known = tell(
@@ -57,6 +61,8 @@ def rewrite(connection: sqlite3.Connection, derived: Derived) -> None:
         )
         if known:
             _replace(connection, derived)
+            if standing.status in FINAL:
+                release(connection, [derived.run_id], now)
 
 
 def _replace(connection: sqlite3.Connection, derived: Derived) -> None:

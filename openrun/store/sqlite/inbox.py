@@ -1,7 +1,7 @@
 """Inboxes: what others have to say to a run."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -11,6 +11,8 @@ from openrun.store.rows import InboxRow, Message, Posted
 from openrun.store.sqlite.changes import is_damaged
 from openrun.store.sqlite.connection import as_json, ask, tell, writing
 from openrun.store.sqlite.text import clean
+
+_CANCEL = "cancel"
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +28,7 @@ class _Recipient(msgspec.Struct, frozen=True, array_like=True):
     status: RunStatus | None
     worker: str | None
     hold: str | None
+    queued: int | None
     kind: str | None
     body: str | None
 
@@ -47,7 +50,17 @@ def deliver(connection: sqlite3.Connection, messages: Sequence[Message], now: in
     woken = {letter[0] for letter, its in zip(letters, deliveries, strict=True) if its.wakes}
     if woken:
         tell(connection, "wake", rows=as_json(sorted(woken)), now=now)
+    _leave_queues(
+        connection, {its[0] for its, to in zip(letters, recipients, strict=True) if to.queued} & woken
+    )
     return deliveries
+
+
+def _leave_queues(connection: sqlite3.Connection, run_ids: Collection[str]) -> None:
+    """A queued run that is cancelled takes no slot."""
+    if run_ids:
+        tell(connection, "leave_queue", rows=as_json(sorted(run_ids)))
+        tell(connection, "release_hold", rows=as_json(sorted(run_ids)))
 
 
 def waiting_for_worker(connection: sqlite3.Connection, worker: str) -> list[InboxRow]:
@@ -73,6 +86,6 @@ def _judge(
     if known is not None:
         return Delivery(posted=Posted(status=its.status, held=held, conflict=known != tuple(content)))
     seen[run_id, key] = (content[0], content[1])
-    return Delivery(
-        posted=Posted(status=its.status, fresh=True, held=held), wakes=not held and not is_damaged(its.hold)
-    )
+    # Whatever else a queued run is told, it keeps its place in the queue.
+    kept_back = is_damaged(its.hold) or (its.queued and content[0] != _CANCEL)
+    return Delivery(posted=Posted(status=its.status, fresh=True, held=held), wakes=not held and not kept_back)

@@ -1,6 +1,10 @@
 """Texts as SQLite keeps them."""
 
 import re
+from typing import Any
+
+import msgspec
+from msgspec.structs import asdict
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -14,3 +18,8 @@ def clean(text: str) -> str:
 
 def clean_or_none(text: str | None) -> str | None:
     return None if text is None else clean(text)
+
+
+def cleaned(row: msgspec.Struct) -> dict[str, Any]:
+    """A row's fields, with its texts as they are kept."""
+    return {name: clean(its) if isinstance(its, str) else its for name, its in asdict(row).items()}

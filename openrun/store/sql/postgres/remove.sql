@@ -19,6 +19,9 @@ WITH gone AS (
     DELETE FROM compensations USING gone WHERE compensations.run_id = gone.run_id
 ), their_deliveries AS (
     DELETE FROM deliveries USING gone WHERE deliveries.run_id = gone.run_id
+), their_notifications AS (
+    -- What is still to be told stays.
+    DELETE FROM notifications USING gone WHERE notifications.run_id = gone.run_id AND notifications.due_at IS NULL
 ), their_letters AS (
     DELETE FROM dead_letters USING gone WHERE dead_letters.run_id = gone.run_id
 )

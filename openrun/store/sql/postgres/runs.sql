@@ -6,7 +6,7 @@ WHERE (%(parent_run_id)s::text IS NULL OR parent_run_id = %(parent_run_id)s)
     AND (%(status)s::text[] IS NULL OR status = ANY (%(status)s))
     AND (%(flow_id)s::text IS NULL OR flow_id = %(flow_id)s)
     AND (%(namespace)s::text IS NULL OR namespace = %(namespace)s)
-    AND (%(held)s::boolean IS NULL OR (hold IS NOT NULL) = %(held)s)
+    AND (%(held)s::boolean IS NULL OR (hold IS NOT NULL AND NOT starts_with(hold, 'queued:')) = %(held)s)
     AND (%(before)s::text IS NULL OR run_id < %(before)s)
 ORDER BY run_id DESC
 LIMIT %(limit)s;

@@ -4,6 +4,6 @@ SELECT run_id, flow_id, version, namespace, status, trigger, parent_run_id, repl
 FROM runs
 WHERE (namespace, run_id) < (%(namespace)s, coalesce(%(before)s, U&'\+10FFFF'))
     AND (namespace, run_id) >= (%(namespace)s, '')
-    AND (%(held)s::boolean IS NULL OR (hold IS NOT NULL) = %(held)s)
+    AND (%(held)s::boolean IS NULL OR (hold IS NOT NULL AND NOT starts_with(hold, 'queued:')) = %(held)s)
 ORDER BY namespace DESC, run_id DESC
 LIMIT %(limit)s;

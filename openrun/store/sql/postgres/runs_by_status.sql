@@ -15,7 +15,7 @@ CROSS JOIN LATERAL (
     WHERE runs.namespace = place.namespace
         AND (runs.status, runs.run_id) < (wanted.status, coalesce(%(before)s, U&'\+10FFFF'))
         AND (runs.status, runs.run_id) >= (wanted.status, '')
-        AND (%(held)s::boolean IS NULL OR (hold IS NOT NULL) = %(held)s)
+        AND (%(held)s::boolean IS NULL OR (hold IS NOT NULL AND NOT starts_with(hold, 'queued:')) = %(held)s)
     ORDER BY runs.status DESC, runs.run_id DESC
     LIMIT %(limit)s
 ) AS newest

@@ -3,7 +3,7 @@ SELECT json_group_array(json(shown))
 FROM (
   SELECT shown FROM run_rows
   WHERE run_id < :before
-    AND (:held IS NULL OR (hold IS NOT NULL) = :held)
+    AND (:held IS NULL OR (hold IS NOT NULL AND substr(hold, 1, 7) <> 'queued:') = :held)
   ORDER BY run_id DESC
   LIMIT :limit
 )

@@ -8,7 +8,10 @@ FROM (
     WHERE namespace = n.value
       AND flow_id = :flow_id
       AND run_id < :before
-      AND (:held IS NULL OR run_id NOT IN (SELECT run_id FROM runs WHERE hold IS NOT NULL))
+      AND (
+        :held IS NULL
+        OR run_id NOT IN (SELECT run_id FROM runs WHERE hold IS NOT NULL AND substr(hold, 1, 7) <> 'queued:')
+      )
     ORDER BY run_id DESC
     LIMIT :limit
   )

@@ -5,7 +5,7 @@ FROM (
   WHERE run_id < :before
     AND parent_run_id = :parent_run_id
     AND (:namespace IS NULL OR namespace = :namespace)
-    AND (:held IS NULL OR (hold IS NOT NULL) = :held)
+    AND (:held IS NULL OR (hold IS NOT NULL AND substr(hold, 1, 7) <> 'queued:') = :held)
     AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:flow_id IS NULL OR flow_id = :flow_id)
   ORDER BY run_id DESC

@@ -10,7 +10,10 @@ FROM (
       AND status = s.value
       AND run_id < :before
       AND (:flow_id IS NULL OR flow_id = :flow_id)
-      AND (:held IS NULL OR run_id NOT IN (SELECT run_id FROM runs WHERE hold IS NOT NULL))
+      AND (
+        :held IS NULL
+        OR run_id NOT IN (SELECT run_id FROM runs WHERE hold IS NOT NULL AND substr(hold, 1, 7) <> 'queued:')
+      )
     ORDER BY run_id DESC
     LIMIT :limit
   )

@@ -1,0 +1,2 @@
+-- One event.
+SELECT shown FROM bus_event_rows WHERE number = :number

@@ -1,0 +1,2 @@
+-- One notification.
+SELECT shown FROM notification_rows WHERE notification_id = :notification_id

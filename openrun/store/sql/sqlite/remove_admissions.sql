@@ -1,0 +1,2 @@
+-- Admissions to lanes that have gone.
+DELETE FROM admissions WHERE lane IN (SELECT value FROM json_each(:rows))
