@@ -118,9 +118,9 @@ async def _child(path: Path) -> None:
     async with App(path, work=False, observers=[ear]) as app:  # type: ignore[list-item]
         await _forward(app)
         begun, cpu = time.perf_counter(), time.process_time()
-        await app.scheduler.start()
+        await app.listening.scheduler.start()
         await asyncio.sleep(WINDOW)
-        await app.scheduler.stop()
+        await app.listening.scheduler.stop()
         seconds, spent = time.perf_counter() - begun, time.process_time() - cpu
     late = sorted(ear.late)
     found = {

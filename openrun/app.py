@@ -4,16 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from openrun.bus.base import Bus, BusOptions, Published
 from openrun.bus.cloud_event import CloudEvent
-from openrun.bus.opening import open_bus
 from openrun.core.fork import ForkPlan, NoSuchActivation
 from openrun.core.limits import DEFAULT_LIMITS, Limits
 from openrun.core.patch import PatchError
+from openrun.listening import Listening, ListeningOptions
 from openrun.net.address import AllowList
 from openrun.net.http import HttpClient
-from openrun.net.target import Targets
-from openrun.receiver import Receiver
 from openrun.runtime.clock import Clock, SystemClock
 from openrun.runtime.engine import Compilable
 from openrun.runtime.errors import (
@@ -36,28 +33,17 @@ from openrun.runtime.forking import Forked, NotRetryable, WouldRepeat
 from openrun.runtime.ids import NewRunId, uuid7
 from openrun.runtime.journal import Journal
 from openrun.runtime.library import Library
-from openrun.runtime.listener import Listener
-from openrun.runtime.notifications import Outlet
-from openrun.runtime.notifier import Notifier, NotifierOptions
 from openrun.runtime.observer import Observer
-from openrun.runtime.outgoing import Outgoing
-from openrun.runtime.scheduled import ScheduledBirths
 from openrun.runtime.start_queue import StartQueue
 from openrun.runtime.surroundings import Surroundings
 from openrun.runtime.tails import Tails
-from openrun.runtime.timetable import room_for_the_next
 from openrun.runtime.worker import Worker, WorkerOptions
 from openrun.space import DurableRun, Space
 from openrun.steps.catalog import StepCatalog
 from openrun.store.base import Store
 from openrun.store.opening import open_store
-from openrun.store.projection import in_ms
 from openrun.store.rows import DEFAULT_NAMESPACE
 from openrun.store.scoped import ScopedStore
-from openrun.triggers.current import CurrentTriggers
-from openrun.triggers.dispatcher import Dispatcher
-from openrun.triggers.forgetting import Forgetting
-from openrun.triggers.scheduler import Scheduler, Wiring, telling
 from openrun.triggers.schedules import UnknownSchedule
 
 __all__ = [
@@ -138,62 +124,22 @@ class App(Space):
         self.journal: Journal
         self.tails = Tails(self.store, poll=self._options.poll)
         self._observers = (self.tails, *observers)
-        # With a client of its own: receivers that hang take no connections from steps.
-        outgoing = Outgoing(
-            http=HttpClient(allow=permitted),
-            clock=self.clock,
-            secrets=self.secrets,
-            masked=self.around.masked,
-            publish=self._emit,
+        self.listening = Listening(
+            self,
+            ListeningOptions(
+                bus=bus, permitted=permitted, poll=self._options.poll, lease=self._options.lease
+            ),
+            self._observers,
         )
-        self._notifier = Notifier(self.store, outgoing, self.clock, NotifierOptions(poll=self._options.poll))
-        self.outlet = Outlet(
-            outgoing=outgoing, targets=Targets(permitted), new_id=new_run_id, hint=self._notifier.hint
-        )
-        self.triggers = CurrentTriggers(self.store, self.catalog)
-        self.dispatcher = Dispatcher(self._receiver, self.triggers, self.store)
-        """Hands events to those whom they are for."""
-        self.bus: Bus = open_bus(
-            bus,
-            self.store,
-            self.dispatcher.handle,
-            now=lambda: in_ms(self.clock.now()),
-            options=BusOptions(poll=self._options.poll, lease=self._options.lease),
-        )
-        self._receivers: dict[str, Receiver] = {}
-        self.scheduler = self._a_scheduler(new_run_id)
-        """Fires schedules."""
-        self._listeners: tuple[Listener, ...] = (
-            self.bus,
-            self._notifier,
-            self.scheduler,
-            Forgetting(self.store, lambda: in_ms(self.clock.now())),
-        )
-        """They work where a worker does."""
+        """It listens where a worker works."""
         super().__init__(self, DEFAULT_NAMESPACE, self.store)
 
     def space(self, namespace: str) -> Space:
         """The flows and runs of one namespace alone."""
         return Space(self, namespace, ScopedStore(self.store, namespace))
 
-    def _receiver(self, namespace: str) -> Receiver:
-        known = self._receivers.get(namespace)
-        if known is None:
-            known = self._receivers[namespace] = Receiver(self.space(namespace))
-        return known
-
-    def _a_scheduler(self, new_run_id: NewRunId) -> Scheduler:
-        wiring = Wiring(
-            bear=ScheduledBirths(self.store, self.library, new_run_id, self.clock).bear,
-            make_room=room_for_the_next,
-            now=SystemClock().now,
-            woke=self._hint,
-            told=telling(self._observers),
-        )
-        return Scheduler(self.store, wiring, poll=self._options.poll)
-
     async def _emit(self, namespace: str, event: CloudEvent) -> None:
-        await self.bus.publish([Published(namespace=namespace, event=event)])
+        await self.listening.emit(namespace, event)
 
     async def __aenter__(self) -> Self:
         await self.store.open()
@@ -210,8 +156,7 @@ class App(Space):
             )
             self.journal = self.worker.journal
             await self.worker.start()
-            for each in self._listeners:
-                await each.start()
+            await self.listening.start()
         else:
             self.journal = Journal(self.store, self.clock)
         return self
@@ -222,13 +167,12 @@ class App(Space):
     async def close(self, grace: float | None = None) -> None:
         """Hand back what runs here, within the grace in seconds, and close everything."""
         if self.worker is not None:
-            for each in self._listeners:
-                await each.stop()
+            await self.listening.stop()
             await self.worker.stop(grace)
         else:
-            await self.bus.stop()
+            await self.listening.bus.stop()
             await self.journal.close()
         await self.tails.close()
         await self._http.close()
-        await self.outlet.outgoing.http.close()
+        await self.listening.close()
         await self.store.close()

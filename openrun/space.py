@@ -4,14 +4,12 @@ import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import structs
 
-from openrun.bus.base import Bus
 from openrun.core.events import Fact, FlowCompleted, FlowStarted, Shown, decode_fact
 from openrun.core.fork import ForkPlan, Wish
-from openrun.core.limits import Limits
 from openrun.core.near import did_you_mean
 from openrun.core.past import Replayer
 from openrun.core.strict_json import canonical
@@ -21,16 +19,14 @@ from openrun.runtime.bus_events import Events
 from openrun.runtime.engine import Compilable, Start, prepare
 from openrun.runtime.errors import KeyConflict, RunEnded, UnknownFlow, UnknownRun
 from openrun.runtime.forking import Forked, Forking
-from openrun.runtime.intake import Beginning, Intake, Place
+from openrun.runtime.intake import Beginning, Intake
 from openrun.runtime.ledger import Ledger
-from openrun.runtime.library import Library
 from openrun.runtime.messages import MessageKind
-from openrun.runtime.notifications import Notifications, Outlet
+from openrun.runtime.notifications import Notifications
 from openrun.runtime.runlog import unseen
-from openrun.runtime.tails import Page, Reached, Tails
+from openrun.runtime.tails import Page, Reached
 from openrun.runtime.waits import Waits
-from openrun.steps.catalog import StepCatalog
-from openrun.store.base import Records, Store
+from openrun.store.base import Records
 from openrun.store.projection import in_ms
 from openrun.store.rows import (
     Dedupe,
@@ -43,44 +39,12 @@ from openrun.store.rows import (
     Verdict,
 )
 from openrun.triggers.base import RunRequest
-from openrun.triggers.current import CurrentTriggers
-from openrun.triggers.scheduler import Scheduler
 from openrun.triggers.schedules import Schedules
+from openrun.works import Works
 
 _DEDUPE_HOURS = 24
 _HOUR_MS = 3_600_000
 _BEGINNING = Reached()
-
-
-class Works(Place, Protocol):
-    """What the namespaces of a process share."""
-
-    @property
-    def catalog(self) -> StepCatalog: ...
-
-    @property
-    def limits(self) -> Limits: ...
-
-    @property
-    def library(self) -> Library: ...
-
-    @property
-    def tails(self) -> Tails: ...
-
-    @property
-    def outlet(self) -> Outlet: ...
-
-    @property
-    def bus(self) -> Bus: ...
-
-    @property
-    def triggers(self) -> CurrentTriggers: ...
-
-    @property
-    def store(self) -> Store: ...
-
-    @property
-    def scheduler(self) -> Scheduler: ...
 
 
 class DurableRun:
@@ -120,17 +84,21 @@ class Space:
         self._intake = Intake(works)
         self._forking = Forking(records, works.library, works.clock, works.around.new_run_id, self._write)
         self.waits = Waits(
-            records, works.around.new_run_id, works.clock.now, hint=self._hint, masked=works.around.masked
+            records, works.around.new_run_id, works.clock.now, hint=self.hint, masked=works.around.masked
         )
         """What runs wait to be told: listing it, signals, answers, approvals."""
         self.ledger = Ledger(records, self._tell)
         """Calls to the outside, and the undoing of steps."""
-        self.events = Events(records, namespace, works.bus, works.clock.now)
+        self.events = Events(records, namespace, works.listening.bus, works.clock.now)
         """What is published for flows and runs that listen."""
-        self.notifications = Notifications(records, namespace, works.outlet)
+        self.notifications = Notifications(records, namespace, works.listening.outlet)
         """Who is told of what runs do."""
         self.schedules = Schedules(
-            records, namespace, works.scheduler.bear, works.store.move, works.scheduler.hint
+            records,
+            namespace,
+            works.listening.scheduler.bear,
+            works.store.move,
+            works.listening.scheduler.hint,
         )
         """What starts runs at its time."""
 
@@ -140,8 +108,8 @@ class Space:
         """Keep a flow in the store; new runs of it get this version. Raises `InvalidFlow`."""
         program = flow.program(self._works.catalog, self._works.limits)
         await self._works.library.add(program, self.namespace)
-        self._works.triggers.forget()
-        self._works.scheduler.hint()
+        self._works.listening.triggers.forget()
+        self._works.listening.scheduler.hint()
         return program
 
     async def start(
@@ -304,7 +272,7 @@ class Space:
         """
         wish = Wish(step=step, scope=scope, patch=patch, by=by, comment=comment)
         forked = await self._forking.fork(run_id, wish, version, repeat_effects=repeat_effects, key=key)
-        self._hint()
+        self.hint()
         return forked
 
     async def retry(
@@ -323,7 +291,7 @@ class Space:
         """
         wish = Wish(by=by, comment=comment)
         forked = await self._forking.fork(run_id, wish, version, repeat_effects=repeat_effects, key=key)
-        self._hint()
+        self.hint()
         return forked
 
     async def plan_fork(
@@ -344,7 +312,7 @@ class Space:
         program = flow.program(self._works.catalog, self._works.limits)
         if not await self._works.library.is_current(program, self.namespace):
             await self._works.library.add(program, self.namespace)
-            self._works.triggers.forget()
+            self._works.listening.triggers.forget()
         return program
 
     async def _known_program(self, flow_id: str, namespace: str | None = None) -> Program:
@@ -437,9 +405,10 @@ class Space:
         place = f"{kind}:{self._works.around.new_run_id()}" if key is None else key
         (posted,) = await self.records.post([Message(run_id=run_id, kind=kind, key=place, body=body)])
         self._check(run_id, posted)
-        self._hint()
+        self.hint()
 
-    def _hint(self) -> None:
+    def hint(self) -> None:
+        """There is something new in the store."""
         if self._works.worker is not None:
             self._works.worker.hint()
 

@@ -122,7 +122,7 @@ def add_subscription(options: AddOptions) -> None:
         raise Refusal(f"--allow: {error}") from None
 
     async def add(app: App) -> SubscriptionRow:
-        outlet = replace(app.outlet, targets=targets)
+        outlet = replace(app.listening.outlet, targets=targets)
         return await Notifications(app.store, options.namespace, outlet).subscribe(
             options.url,
             options.types,

@@ -1,7 +1,7 @@
 """What runs wait to be told: listing it, and telling them. An answer is checked here, before it reaches its run."""
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -98,16 +98,26 @@ class Waits:
     ) -> list[Told]:
         """Tell every wait for this event; those that wait for it about something want the same `correlation`."""
         told: list[Told] = []
-        wanted = WaitFilter(kind=(AskKind.EVENT.value,), name=event, limit=_PAGE)
+        any_of_them = WaitFilter(kind=(AskKind.EVENT.value,), name=event, limit=_PAGE)
+        async for row in self._each(msgspec.structs.replace(any_of_them, uncorrelated=True)):
+            told += await self._hears(row, event, value, key)
+        if correlation is not None:
+            async for row in self._each(msgspec.structs.replace(any_of_them, correlation=correlation)):
+                told += await self._hears(row, event, value, key)
+        return told
+
+    async def _each(self, wanted: WaitFilter) -> AsyncIterator[WaitRow]:
         while rows := await self._store.waits(wanted):
             for row in rows:
-                if row.correlation in (None, correlation):
-                    place = f"event:{key or self._new_key()}:{row.wait_id}"
-                    # Whoever has ended meanwhile must not keep the others from hearing it.
-                    with suppress(WaitOver, UnknownRun):
-                        told.append(await self._answer(row, Answer(name=event, value=plain(value)), place))
+                yield row
             wanted = msgspec.structs.replace(wanted, after=(rows[-1].created_at, rows[-1].wait_id))
-        return told
+
+    async def _hears(self, row: WaitRow, event: str, value: Json, key: str | None) -> list[Told]:
+        place = f"event:{key or self._new_key()}:{row.wait_id}"
+        # Whoever has ended meanwhile must not keep the others from hearing it.
+        with suppress(WaitOver, UnknownRun):
+            return [await self._answer(row, Answer(name=event, value=plain(value)), place)]
+        return []
 
     async def answer(
         self, wait_id: str, value: Json = None, *, by: str | None = None, roles: Collection[str] = ()

@@ -115,7 +115,7 @@ class Server:
 
     async def flows_changed(self) -> None:
         """A flow was kept, enabled or disabled: mount the webhooks anew."""
-        self.app.triggers.forget()
+        self.app.listening.triggers.forget()
         await self.mounting.look()
 
     # -- answering --------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ def waits_query(wanted: WaitFilter) -> str:
         "waits_of_run": wanted.run_id is not None,
         "waits_closed": not wanted.open,
         "waits_of_correlation": wanted.name is not None and wanted.correlation is not None,
+        "waits_uncorrelated": wanted.name is not None and wanted.uncorrelated,
         "waits_of_name": wanted.name is not None,
         "waits_of_kind": bool(wanted.kind),
         "waits_open": True,

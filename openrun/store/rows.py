@@ -367,6 +367,8 @@ class WaitFilter(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     correlation: str | None = None
     """Only with a `name`; None is any."""
+    uncorrelated: bool = False
+    """Of open waits of a `name`, those that have no correlation."""
     after: tuple[int, str] | None = None
     limit: int = 50
 

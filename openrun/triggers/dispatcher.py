@@ -69,7 +69,7 @@ class Dispatcher:
             )
             return
         table = await self._triggers.now()
-        found = table.find(row.namespace, event, lambda match, why: self._refuse(event, match, why))
+        found = await table.find(row.namespace, event, lambda match, why: self._refuse(event, match, why))
         deliveries = [self._deliver(match, event, row) for match in found]
         outcomes = await asyncio.gather(*deliveries, self._tell(event, row), return_exceptions=True)
         names = [*(f"trigger {match.trigger.name}" for match in found), "a run that waits for it"]

@@ -6,6 +6,7 @@ down by its own words, so that finding its triggers takes as long as it has word
 there are.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from openrun.steps.triggers.event import EVENT_ROOTS, TriggerEventConfig
 from openrun.steps.triggers.event_types import ANY_REST, ANY_WORD
 
 _LONGEST = 200
+_A_TURN = 10
+"""Filters that are looked at in one go."""
 
 
 class EventView:
@@ -146,8 +149,12 @@ class EventTriggers:
         tree = self._trees.get(namespace)
         return [] if tree is None else list(tree.found(event_type.split(".")))
 
-    def find(self, namespace: str, event: CloudEvent, refuse: Refuse) -> list[Match]:
-        """What the event is for: each trigger once, as the first of its events that it fits."""
+    async def find(self, namespace: str, event: CloudEvent, refuse: Refuse) -> list[Match]:
+        """What the event is for: each trigger once, as the first of its events that it fits.
+
+        Others have their turn meanwhile, for filters are the authors', and there may be many.
+        """
+        looked = 0
         found: dict[EventTrigger, Match] = {}
         view: EventView | None = None
         for match in sorted(self.of_type(namespace, event.type), key=lambda each: each.part):
@@ -155,6 +162,9 @@ class EventTriggers:
             if match.trigger in found:
                 continue
             if condition is not None:
+                looked += 1
+                if looked % _A_TURN == 0:
+                    await asyncio.sleep(0)
                 view = view or EventView(event)
                 if not _holds(match, condition, view, refuse):
                     continue

@@ -88,7 +88,7 @@ class Place:
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.app.outlet.hint()
+        self.app.listening.outlet.hint()
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -663,7 +663,7 @@ async def test_what_is_under_way_when_it_stops_is_due_at_once(place: Place) -> N
         await stopped.stop()
     await place.run()
     await place.hearer.reached(1)
-    await place.app._notifier.stop()
+    await place.app.listening.notifier.stop()
     (row,) = await place.rows()
     assert (row.due_at, row.delivered_at, row.attempts) == (in_ms(place.clock.now()), None, 1)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -84,8 +85,8 @@ async def test_an_event_that_nobody_was_there_for_is_handed_out_later(tmp_path: 
 async def test_an_event_that_is_handed_over_again_starts_nothing(app: App) -> None:
     await app.add_flow(on_event("one", "order.*"))
     row = a_row(an_event("e1"))
-    await asyncio.gather(*(app.dispatcher.handle(row) for _ in range(5)))
-    await app.dispatcher.handle(row)
+    await asyncio.gather(*(app.listening.dispatcher.handle(row) for _ in range(5)))
+    await app.listening.dispatcher.handle(row)
     await ended(app, "one", 1)
 
 
@@ -95,13 +96,13 @@ async def test_a_filter_keeps_out_what_is_not_meant(app: App) -> None:
     await settled(app)
     (run,) = await ended(app, "large", 1)
     assert (await begun(app, run)).input["event_data"] == {"total": 150}
-    assert app.dispatcher.refused == 1
+    assert app.listening.dispatcher.refused == 1
 
 
 async def test_a_flow_that_is_disabled_takes_no_events(app: App) -> None:
     await app.add_flow(on_event("one", "order.*"))
     await app.store.enable("one", enabled=False)
-    app.triggers.forget()
+    app.listening.triggers.forget()
     await app.events.publish([an_event("e1")])
     await settled(app)
     assert await runs(app, "one") == []
@@ -116,6 +117,21 @@ async def test_a_new_version_of_a_flow_takes_events_at_once(app: App) -> None:
     await settled(app)
     newest = (await ended(app, "one", 2))[-1]
     assert (await begun(app, newest)).input["event"]["id"] == "e3"
+
+
+async def test_a_flow_that_another_server_keeps_takes_events_soon(tmp_path: Path) -> None:
+    path = tmp_path / "openrun.db"
+    async with App(path) as app, App(path, work=False) as other:
+        await app.events.publish([an_event("e0")])
+        await settled(app)
+        await other.add_flow(on_event("one", "order.*"))
+
+        async def taken() -> bool:
+            await app.events.publish([an_event(str(uuid4()))])
+            await settled(app)
+            return bool(await runs(app, "one"))
+
+        await until(taken)
 
 
 async def test_events_of_a_namespace_are_for_its_own_flows(app: App) -> None:
@@ -148,10 +164,10 @@ async def test_a_flow_whose_code_is_missing_keeps_no_other_from_its_event(tmp_pa
         async with App(path, flows=[on_event("one", "order.*")]) as app:
             row = a_row(an_event("e1"))
             with pytest.raises(NotDelivered, match="trigger two/on: MissingCode"):
-                await app.dispatcher.handle(row)
+                await app.listening.dispatcher.handle(row)
             await ended(app, "one", 1)
             assert await runs(app, "two") == []
-        await other.dispatcher.handle(row)
+        await other.listening.dispatcher.handle(row)
         assert [len(await runs(other, flow_id)) for flow_id in ("one", "two")] == [1, 1]
 
 
@@ -260,7 +276,7 @@ async def test_a_step_that_is_run_again_after_a_crash_publishes_one_event(tmp_pa
     flow = by_hand("pay", emits("order.paid"))
     published = asyncio.Event()
     async with App(path, flows=[on_event("ship", "order.paid")]) as app:
-        publish = app.bus.publish
+        publish = app.listening.bus.publish
 
         async def publish_and_hang(events: Any) -> list[bool]:
             await publish(events)
@@ -268,7 +284,7 @@ async def test_a_step_that_is_run_again_after_a_crash_publishes_one_event(tmp_pa
             await asyncio.get_running_loop().create_future()
             return []
 
-        app.bus.publish = publish_and_hang  # type: ignore[method-assign]
+        app.listening.bus.publish = publish_and_hang  # type: ignore[method-assign]
         run = await app.start(flow)
         await published.wait()
         await app.close(grace=0)
@@ -281,7 +297,7 @@ async def test_a_step_that_is_run_again_after_a_crash_publishes_one_event(tmp_pa
 
 
 async def test_a_step_waits_for_a_store_that_is_away(app: App) -> None:
-    publish, calls = app.bus.publish, 0
+    publish, calls = app.listening.bus.publish, 0
 
     async def away_at_first(events: Any) -> list[bool]:
         nonlocal calls
@@ -290,7 +306,7 @@ async def test_a_step_waits_for_a_store_that_is_away(app: App) -> None:
             raise StoreUnavailable("the store is away")
         return await publish(events)
 
-    app.bus.publish = away_at_first  # type: ignore[method-assign]
+    app.listening.bus.publish = away_at_first  # type: ignore[method-assign]
     run = await app.start(by_hand("pay", emits("order.paid")))
     assert (await app.ended(run.run_id)).status is RunStatus.SUCCEEDED
     assert [row.type for row in await settled(app)] == ["order.paid"]

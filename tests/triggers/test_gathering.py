@@ -68,52 +68,52 @@ async def test_a_run_starts_once_all_have_come_whatever_their_order(app: App) ->
 
 
 async def test_the_event_of_a_run_is_the_one_that_came_last(app: App) -> None:
-    await app.dispatcher.handle(row(event("a", "paid"), at=2))
-    await app.dispatcher.handle(row(event("b", "packed"), at=1))
+    await app.listening.dispatcher.handle(row(event("a", "paid"), at=2))
+    await app.listening.dispatcher.handle(row(event("b", "packed"), at=1))
     (run,) = await ended(app, "ship", 1)
     assert (await begun(app, run)).input["event"]["id"] == "a"
 
 
 async def test_events_go_together_by_what_they_have_in_common(app: App) -> None:
-    await app.dispatcher.handle(row(event("a1", "paid", 1)))
-    await app.dispatcher.handle(row(event("b2", "packed", 2)))
+    await app.listening.dispatcher.handle(row(event("a1", "paid", 1)))
+    await app.listening.dispatcher.handle(row(event("b2", "packed", 2)))
     assert await runs(app, "ship") == []
-    await app.dispatcher.handle(row(event("b1", "packed", 1)))
-    await app.dispatcher.handle(row(event("a2", "paid", 2)))
+    await app.listening.dispatcher.handle(row(event("b1", "packed", 1)))
+    await app.listening.dispatcher.handle(row(event("a2", "paid", 2)))
     assert await sets(app, 2) == [["a1", "b1"], ["a2", "b2"]]
 
 
 async def test_events_that_are_too_far_apart_do_not_go_together(app: App) -> None:
-    await app.dispatcher.handle(row(event("a1", "paid"), at=0))
-    await app.dispatcher.handle(row(event("b1", "packed"), at=HOUR + 1))
+    await app.listening.dispatcher.handle(row(event("a1", "paid"), at=0))
+    await app.listening.dispatcher.handle(row(event("b1", "packed"), at=HOUR + 1))
     assert await runs(app, "ship") == []
-    await app.dispatcher.handle(row(event("a2", "paid"), at=HOUR + 2))
+    await app.listening.dispatcher.handle(row(event("a2", "paid"), at=HOUR + 2))
     assert await sets(app, 1) == [["a2", "b1"]]
 
 
 async def test_an_event_that_is_handed_over_late_goes_with_those_of_its_time(app: App) -> None:
-    await app.dispatcher.handle(row(event("b", "packed"), at=3 * HOUR))
-    await app.dispatcher.handle(row(event("a", "paid"), at=0))
+    await app.listening.dispatcher.handle(row(event("b", "packed"), at=3 * HOUR))
+    await app.listening.dispatcher.handle(row(event("a", "paid"), at=0))
     assert await runs(app, "ship") == []
 
 
 async def test_the_oldest_go_together_and_each_is_used_once(app: App) -> None:
     for at, name in enumerate(("a1", "a2", "a3")):
-        await app.dispatcher.handle(row(event(name, "paid"), at=at))
+        await app.listening.dispatcher.handle(row(event(name, "paid"), at=at))
     for at, name in enumerate(("b1", "b2"), 3):
-        await app.dispatcher.handle(row(event(name, "packed"), at=at))
+        await app.listening.dispatcher.handle(row(event(name, "packed"), at=at))
     assert await sets(app, 2) == [["a1", "b1"], ["a2", "b2"]]
 
 
 @pytest.mark.parametrize("attempts", [1, 2])
 async def test_an_event_that_is_handed_over_again_is_not_used_again(app: App, attempts: int) -> None:
     for each in (event("a1", "paid"), event("b1", "packed")):
-        await app.dispatcher.handle(row(each))
+        await app.listening.dispatcher.handle(row(each))
     # Also when it was given up meanwhile, and its attempts are counted anew.
-    await app.dispatcher.handle(row(event("a1", "paid"), attempts=attempts))
-    await app.dispatcher.handle(row(event("b2", "packed")))
+    await app.listening.dispatcher.handle(row(event("a1", "paid"), attempts=attempts))
+    await app.listening.dispatcher.handle(row(event("b2", "packed")))
     assert await sets(app, 1) == [["a1", "b1"]]
-    await app.dispatcher.handle(row(event("a2", "paid")))
+    await app.listening.dispatcher.handle(row(event("a2", "paid")))
     assert await sets(app, 2) == [["a1", "b1"], ["a2", "b2"]]
 
 
@@ -122,18 +122,18 @@ async def test_a_crash_between_the_run_and_letting_go_of_its_events_starts_no_se
     app: App, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = row(event("a1", "paid")), row(event("b1", "packed"))
-    await app.dispatcher.handle(first)
+    await app.listening.dispatcher.handle(first)
     fails = _failing(getattr(app.store, part), after=2 if part == "gather" else 0)
     with monkeypatch.context() as patch:
         patch.setattr(app.store, part, fails)
         with pytest.raises(Exception, match="the store has gone"):
-            await app.dispatcher.handle(second)
+            await app.listening.dispatcher.handle(second)
     await ended(app, "ship", 1)
     # Others come before it is handed over again.
-    await app.dispatcher.handle(row(event("a2", "paid")))
-    await app.dispatcher.handle(second)
+    await app.listening.dispatcher.handle(row(event("a2", "paid")))
+    await app.listening.dispatcher.handle(second)
     assert await sets(app, 1) == [["a1", "b1"]]
-    await app.dispatcher.handle(row(event("b2", "packed")))
+    await app.listening.dispatcher.handle(row(event("b2", "packed")))
     assert await sets(app, 2) == [["a1", "b1"], ["a2", "b2"]]
 
 
@@ -161,7 +161,9 @@ async def test_events_that_come_at_once_make_one_run_of_each_set(app: App) -> No
 async def test_two_servers_over_one_store_make_one_run_of_each_set(app: App) -> None:
     async with App(app.store, work=False) as _other:
         rows = [row(event(f"{kind}{at}", kind)) for at in range(10) for kind in ("paid", "packed")]
-        await asyncio.gather(*(place.dispatcher.handle(each) for each in rows for place in (app, _other)))
+        await asyncio.gather(
+            *(place.listening.dispatcher.handle(each) for each in rows for place in (app, _other))
+        )
         found = await sets(app, 10)
         assert sorted(name for each in found for name in each) == sorted(each.event_id for each in rows)
 

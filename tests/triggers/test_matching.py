@@ -1,5 +1,6 @@
 """Which triggers an event is for."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -39,8 +40,8 @@ def as_regex(pattern: str) -> str:
     return r"\.".join(parts.get(each, re.escape(each)) for each in pattern.split("."))
 
 
-def found(table: EventTriggers, event: CloudEvent) -> list[str]:
-    return [match.trigger.flow_id for match in table.find("default", event, unexpected)]
+async def found(table: EventTriggers, event: CloudEvent) -> list[str]:
+    return [match.trigger.flow_id for match in await table.find("default", event, unexpected)]
 
 
 def unexpected(match: Match, why: str) -> None:
@@ -64,9 +65,9 @@ def test_a_pattern_that_covers_another_matches_whatever_that_one_does(
         assert re.fullmatch(as_regex(pattern), event_type)
 
 
-def test_triggers_of_other_namespaces_are_not_found() -> None:
+async def test_triggers_of_other_namespaces_are_not_found() -> None:
     table = EventTriggers([a_trigger("order.paid")])
-    assert table.find("elsewhere", an_event(), unexpected) == []
+    assert await table.find("elsewhere", an_event(), unexpected) == []
 
 
 @pytest.mark.parametrize(
@@ -80,10 +81,10 @@ def test_triggers_of_other_namespaces_are_not_found() -> None:
         ("{{ event.subject == 'x' }}", False),
     ],
 )
-def test_a_filter_says_which_events_of_a_type_are_meant(condition: str, holds: bool) -> None:
+async def test_a_filter_says_which_events_of_a_type_are_meant(condition: str, holds: bool) -> None:
     table = EventTriggers([a_trigger("order.*", filter=condition)])
     event = an_event(data={"total": 120, "vip": True}, subject="s")
-    assert found(table, event) == (["shop"] if holds else [])
+    assert await found(table, event) == (["shop"] if holds else [])
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,10 @@ def test_a_filter_says_which_events_of_a_type_are_meant(condition: str, holds: b
         ("<<event_data.note>>", "the filter comes to text, neither to true nor to false"),
     ],
 )
-def test_a_filter_that_fails_matches_nothing_and_is_told(condition: str, why: str) -> None:
+async def test_a_filter_that_fails_matches_nothing_and_is_told(condition: str, why: str) -> None:
     table = EventTriggers([a_trigger("order.*", filter=condition), a_trigger("order.*", flow="other")])
     told: list[str] = []
-    matches = table.find(
+    matches = await table.find(
         "default",
         an_event(data={"total": "many", "note": "x"}),
         lambda match, reason: told.append(f"{match.trigger.name} {reason}"),
@@ -106,11 +107,30 @@ def test_a_filter_that_fails_matches_nothing_and_is_told(condition: str, why: st
     assert told[0].startswith(f"shop/on {why}")
 
 
-def test_an_event_that_fits_several_of_a_trigger_counts_as_the_first() -> None:
+async def test_an_event_that_fits_several_of_a_trigger_counts_as_the_first() -> None:
     trigger = a_trigger(all_of=[{"event_type": "order.paid"}, {"event_type": "order.*"}], within="1h")
     table = EventTriggers([trigger])
-    assert [match.part for match in table.find("default", an_event("order.paid"), unexpected)] == [0]
-    assert [match.part for match in table.find("default", an_event("order.sent"), unexpected)] == [1]
+    for kind, part in (("order.paid", 0), ("order.sent", 1)):
+        matches = await table.find("default", an_event(kind), unexpected)
+        assert [match.part for match in matches] == [part]
+
+
+async def test_filters_leave_others_their_turn() -> None:
+    table = EventTriggers(
+        a_trigger("order.*", flow=str(at), filter="{{ event_data == 1 }}") for at in range(100)
+    )
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    assert len(await found(table, an_event(data=1))) == 100
+    task.cancel()
+    assert turns >= 10
 
 
 @pytest.mark.parametrize("value", [7, "7"])

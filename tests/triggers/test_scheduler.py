@@ -98,7 +98,7 @@ async def outcomes(app: App) -> list[tuple[float, str]]:
 async def test_a_tick_starts_a_run_that_is_told_of_it(working: App, time: Time) -> None:
     await working.add_flow(scheduled(cron="30 2 * * *", timezone="Europe/Berlin"))
     time.now = in_ms(datetime(2026, 3, 29, 1, 0, 5, tzinfo=UTC))
-    await working.scheduler.look()
+    await working.listening.scheduler.look()
     tick = (await ticks(working))[-1]
     assert (tick.outcome, tick.tick) == (FIRED, in_ms(datetime(2026, 3, 29, 1, tzinfo=UTC)))
     assert tick.run_id is not None
@@ -113,10 +113,10 @@ async def test_a_tick_starts_a_run_that_is_told_of_it(working: App, time: Time) 
 async def test_nothing_fires_before_its_time_or_twice(app: App, time: Time) -> None:
     await app.add_flow(scheduled())
     time.now += HOUR - 1
-    assert await app.scheduler.look() == 0
+    assert await app.listening.scheduler.look() == 0
     time.now += 1
-    assert await app.scheduler.look() == 1
-    assert await app.scheduler.look() == 0
+    assert await app.listening.scheduler.look() == 1
+    assert await app.listening.scheduler.look() == 0
     assert await outcomes(app) == [(1, "fired")]
     assert sum((await app.store.counts()).values()) == 1
 
@@ -124,7 +124,7 @@ async def test_nothing_fires_before_its_time_or_twice(app: App, time: Time) -> N
 async def test_a_started_scheduler_fires_by_itself(working: App, time: Time) -> None:
     await working.add_flow(scheduled())
     time.now += HOUR
-    working.scheduler.hint()
+    working.listening.scheduler.hint()
 
     async def fired() -> bool:
         return await outcomes(working) == [(1, "fired")]
@@ -136,7 +136,7 @@ async def test_the_alarm_rings_when_the_earliest_schedule_is_due(store: MemorySt
     """By the real clock, and with nothing else that would wake it."""
     async with App(store, work=False) as app:
         await app.add_flow(scheduled(interval=1))
-        scheduler = Others(app, app.scheduler.bear, poll=3_600).scheduler
+        scheduler = Others(app, app.listening.scheduler.bear, poll=3_600).scheduler
         await scheduler.start()
         try:
 
@@ -152,7 +152,7 @@ async def test_a_flow_that_is_kept_again_goes_on_where_it_was(app: App, time: Ti
     await app.add_flow(scheduled())
     time.now += HOUR + MINUTE // 2
     await app.add_flow(scheduled(description="told otherwise"))
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     assert await outcomes(app) == [(1, "fired")]
 
 
@@ -160,17 +160,17 @@ async def test_a_schedule_that_is_changed_begins_anew(app: App, time: Time) -> N
     await app.add_flow(scheduled())
     time.now += HOUR + MINUTE // 2
     await app.add_flow(scheduled(interval="2h"))
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     assert await outcomes(app) == []
     time.now += HOUR
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     assert await outcomes(app) == [(2, "fired")]
 
 
 async def test_a_backlog_longer_than_one_look_is_worked_off(app: App, time: Time) -> None:
     await app.add_flow(scheduled(interval="1m", catch_up="all"))
     time.now += 11 * HOUR
-    assert await app.scheduler.look() == 4
+    assert await app.listening.scheduler.look() == 4
     assert [each.outcome for each in await ticks(app)] == [FIRED] * 660
     assert sum((await app.store.counts()).values()) == 660
 
@@ -179,11 +179,11 @@ async def test_old_ticks_are_forgotten(store: MemoryStore, time: Time) -> None:
     async with App(store, work=False) as first:
         await first.add_flow(scheduled(interval="1d"))
         time.now += DAY
-        await first.scheduler.look()
+        await first.listening.scheduler.look()
         time.now += 40 * DAY
-        await first.scheduler.look()
+        await first.listening.scheduler.look()
         assert len(await ticks(first)) == 31
-        await first.scheduler.start()
+        await first.listening.scheduler.start()
         try:
 
             async def swept() -> bool:
@@ -191,7 +191,7 @@ async def test_old_ticks_are_forgotten(store: MemoryStore, time: Time) -> None:
 
             await until(swept)
         finally:
-            await first.scheduler.stop()
+            await first.listening.scheduler.stop()
 
 
 # -- overlap --------------------------------------------------------------------------------------
@@ -202,11 +202,11 @@ async def test_a_run_longer_than_its_interval_is_skipped_over(working: App, time
     await working.add_flow(scheduled(waits=True, overlap="skip"))
     for _ in range(3):
         time.now += HOUR
-        await working.scheduler.look()
+        await working.listening.scheduler.look()
     assert await outcomes(working) == [(1, "fired"), (2, "skipped"), (3, "skipped")]
     await go_on(working)
     time.now += HOUR
-    await working.scheduler.look()
+    await working.listening.scheduler.look()
     assert (await outcomes(working))[-1] == (4, "fired")
 
 
@@ -217,7 +217,7 @@ async def test_runs_longer_than_their_interval_run_beside_each_other_where_they_
     await working.add_flow(scheduled(waits=True))
     for _ in range(3):
         time.now += HOUR
-        await working.scheduler.look()
+        await working.listening.scheduler.look()
     assert await outcomes(working) == [(1, "fired"), (2, "fired"), (3, "fired")]
 
 
@@ -226,14 +226,14 @@ async def test_queued_ticks_follow_one_after_another(working: App, time: Time) -
     await working.add_flow(scheduled(waits=True, overlap="queue"))
     for _ in range(3):
         time.now += HOUR
-        await working.scheduler.look()
+        await working.listening.scheduler.look()
     assert await outcomes(working) == [(1, "fired"), (2, "queued"), (3, "queued")]
     for at in (1, 2):
         await go_on(working)
         time.now += 1_000
-        await working.scheduler.look()
+        await working.listening.scheduler.look()
         time.now += 1_000
-        await working.scheduler.look()
+        await working.listening.scheduler.look()
         expected = ["fired"] * (at + 1) + ["queued"] * (2 - at)
         assert [outcome for _, outcome in await outcomes(working)] == expected
     runs = [each.run_id for each in await ticks(working)]
@@ -246,7 +246,7 @@ async def test_a_running_run_makes_room_for_the_next(working: App, time: Time) -
     await working.add_flow(scheduled(waits=True, overlap="cancel_running"))
     for _ in range(3):
         time.now += HOUR
-        await working.scheduler.look()
+        await working.listening.scheduler.look()
         await at_rest(working, time)
     first, second, third = await ticks(working)
     assert {first.outcome, second.outcome, third.outcome} == {FIRED}
@@ -273,7 +273,7 @@ async def at_rest(app: App, time: Time) -> None:
 
     async def rests() -> bool:
         time.now += 1_000
-        await app.scheduler.look()
+        await app.listening.scheduler.look()
         row = await app.store.schedule("report", "night")
         return row is not None and row.first_queued is None
 
@@ -290,7 +290,7 @@ class Others:
         self.told: list[tuple[str, float]] = []
         wiring = Wiring(
             bear=bear,
-            make_room=app.scheduler._wiring.make_room,
+            make_room=app.listening.scheduler._wiring.make_room,
             now=app.clock.now,
             told=lambda outcome, lag_seconds: self.told.append((outcome, lag_seconds)),
         )
@@ -317,7 +317,7 @@ async def test_a_tick_whose_run_the_store_does_not_take_hurts_itself_alone(app: 
     await app.add_flow(other)
 
     async def bear(row: ScheduleRow, payload: Mapping[str, Json]) -> Slice:
-        born = await app.scheduler.bear(row, payload)
+        born = await app.listening.scheduler.bear(row, payload)
         # A run without a first event is none.
         return born if row.flow_id == "other" else _headless(born)
 
@@ -354,7 +354,7 @@ async def test_a_flow_whose_steps_are_missing_here_gets_its_runs_all_the_same(
     async with App(store, work=False, catalog=catalog) as knows, App(store, work=False) as lacks:
         await knows.add_flow(flow)
         time.now += HOUR
-        await lacks.scheduler.look()
+        await lacks.listening.scheduler.look()
         assert await outcomes(lacks) == [(1, "fired")]
 
 
@@ -366,11 +366,11 @@ async def test_a_flow_control_that_cannot_be_compiled_here_is_left_to_others(
         await knows.add_flow(flow)
         time.now += HOUR
         with caplog.at_level(logging.WARNING):
-            assert [await lacks.scheduler.look(), await lacks.scheduler.look()] == [0, 0]
+            assert [await lacks.listening.scheduler.look(), await lacks.listening.scheduler.look()] == [0, 0]
         (said,) = caplog.messages
         assert said.startswith("schedules of flow 'report' are left to others")
         assert await outcomes(knows) == []
-        await knows.scheduler.look()
+        await knows.listening.scheduler.look()
         assert await outcomes(knows) == [(1, "fired")]
 
 
@@ -386,7 +386,7 @@ async def test_schedules_that_are_left_to_others_do_not_stand_in_the_way(app: Ap
     async def bear(row: ScheduleRow, payload: Mapping[str, Json]) -> Slice:
         if row.flow_id.startswith("many"):
             raise OpenRunError("not here")
-        return await app.scheduler.bear(row, payload)
+        return await app.listening.scheduler.bear(row, payload)
 
     time.now += 61 * MINUTE
     others = Others(app, bear)
@@ -407,7 +407,7 @@ async def test_a_store_that_is_away_is_waited_for(working: App, time: Time) -> N
     working.store.due_schedules = due  # type: ignore[method-assign]
     time.now += HOUR
     with pytest.raises(StoreUnavailable):
-        await working.scheduler.look()
+        await working.listening.scheduler.look()
     away = False
 
     async def fired() -> bool:
@@ -425,11 +425,11 @@ async def test_what_another_scheduler_has_decided_meanwhile_is_not_decided_again
 
     async def move(moves: Sequence[Move]) -> list[bool]:
         app.store.move = real  # type: ignore[method-assign]
-        await Others(app, app.scheduler.bear).scheduler.look()
+        await Others(app, app.listening.scheduler.bear).scheduler.look()
         return await real(moves)
 
     app.store.move = move  # type: ignore[method-assign]
-    assert await app.scheduler.look() == 0
+    assert await app.listening.scheduler.look() == 0
     assert await outcomes(app) == [(1, "fired")]
     assert sum((await app.store.counts()).values()) == 1
 
@@ -444,7 +444,7 @@ async def test_an_observer_that_wants_to_hears_of_ticks(store: MemoryStore, time
     async with App(store, work=False, observers=[Ear()]) as app:  # type: ignore[list-item]
         await app.add_flow(scheduled())
         time.now += HOUR + 1_500
-        await app.scheduler.look()
+        await app.listening.scheduler.look()
     assert heard == [("fired", 1.5)]
 
 
@@ -452,17 +452,17 @@ async def test_schedules_of_a_flow_that_is_disabled_let_their_ticks_go_by(app: A
     await app.add_flow(scheduled())
     await app.store.enable("report", enabled=False)
     time.now += HOUR
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     await app.store.enable("report", enabled=True)
     time.now += HOUR
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     assert await outcomes(app) == [(1, "paused"), (2, "fired")]
 
 
 async def test_a_schedule_of_another_namespace_starts_runs_there(app: App, time: Time) -> None:
     await app.space("acme").add_flow(scheduled())
     time.now += HOUR
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     (row,) = await app.store.schedules(ScheduleFilter())
     assert row.last_run_id is not None
     assert (await app.row(row.last_run_id)).namespace == "acme"

@@ -125,12 +125,12 @@ async def test_ticks_of_a_pause_go_by_and_are_not_caught_up_on(app: App, time: T
     row = await app.schedules.get("report", "night")
     assert (row.paused_at, row.paused_by) == (time.now, "ada")
     time.now += HOUR
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     time.now += HOUR + MINUTE
     await app.schedules.resume("report", "night")
     assert (await app.schedules.get("report", "night")).paused_at is None
     time.now += HOUR
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     assert await outcomes(app) == [(1, "paused"), (2, "paused"), (3, "fired")]
 
 
@@ -162,9 +162,9 @@ async def test_pausing_and_resuming_twice_is_no_act(app: App, time: Time) -> Non
 async def test_a_backfill_fires_what_has_not_fired_and_nothing_to_come(app: App, time: Time) -> None:
     await app.add_flow(scheduled(catch_up="none"))
     time.now += HOUR
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     time.now += 2 * HOUR + 30 * MINUTE
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     assert await outcomes(app) == [(1, "fired"), (2, "missed"), (3, "missed")]
     done = await app.schedules.backfill("report", "night", later(-2), later(24))
     begin = in_ms(BEGIN)
@@ -176,7 +176,7 @@ async def test_a_backfill_fires_what_has_not_fired_and_nothing_to_come(app: App,
     runs = await app.store.runs(RunFilter())
     assert {row.run_id for row in rows} == {run.run_id for run in runs}
     time.now += HOUR // 2
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     assert (await outcomes(app))[-1] == (4, "fired")
 
 
@@ -188,7 +188,7 @@ async def test_a_backfill_ends_before_its_end_and_a_second_one_fires_nothing(app
     begin = in_ms(BEGIN)
     assert [each.tick for each in first.fired] == [begin + HOUR, begin + 2 * HOUR]
     assert (second.fired, second.skipped_already) == ([], [begin + HOUR, begin + 2 * HOUR])
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     assert await outcomes(app) == [
         (1, "fired"), (2, "fired"), (3, "coalesced"), (4, "coalesced"), (5, "fired"),
     ]  # fmt: skip
@@ -206,7 +206,7 @@ async def test_a_dry_backfill_tells_and_fires_nothing(app: App, time: Time) -> N
 async def test_a_long_backfill_fires_a_thousand_at_a_time(app: App, time: Time) -> None:
     await app.add_flow(scheduled(interval="1m"))
     time.now += MINUTE
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     since, until = BEGIN - timedelta(minutes=1_500), BEGIN + timedelta(hours=1)
     first = await app.schedules.backfill("report", "night", since, until)
     assert (len(first.fired), first.skipped_already, first.more) == (MOST_BACKFILLED, [], True)
@@ -223,7 +223,7 @@ async def test_a_backfill_goes_on_when_the_scheduler_moves_meanwhile(app: App, t
 
     async def move(moves: Sequence[Move]) -> list[bool]:
         app.store.move = real  # type: ignore[method-assign]
-        await app.scheduler.look()
+        await app.listening.scheduler.look()
         return await real(moves)
 
     app.store.move = move  # type: ignore[method-assign]
@@ -240,9 +240,9 @@ async def test_ticks_are_told_newest_first_by_outcome_and_page_by_page(app: App,
     await app.add_flow(scheduled(catch_up="none"))
     for _ in range(3):
         time.now += HOUR
-        await app.scheduler.look()
+        await app.listening.scheduler.look()
     time.now += HOUR + 2 * MINUTE
-    await app.scheduler.look()
+    await app.listening.scheduler.look()
     found = await app.schedules.ticks("report", "night", limit=2)
     begin = in_ms(BEGIN)
     assert [each.tick for each in found] == [begin + 4 * HOUR, begin + 3 * HOUR]

@@ -20,7 +20,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 SECONDS = 300
 # Pages redefine their names from block to block, and the first README has a function without annotations.
 FOR_PAGES = ("--allow-redefinition", "--allow-untyped-defs", "--allow-untyped-calls")
-_AWAITS = re.compile(r"^(async with |\S.*\bawait )", re.MULTILINE)
+_AWAITS = re.compile(r"^(async with |await |\S.*\bawait )", re.MULTILINE)
 AROUND = """\
 from openrun import Flow, Step, StepSetState, TriggerWebhook
 async def block(

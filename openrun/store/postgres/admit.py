@@ -43,7 +43,8 @@ class Pool(msgspec.Struct, kw_only=True):
 
     @property
     def room(self) -> int:
-        return 0 if self.total is None else max(0, self.total - self.running)
+        # Lanes may wait still for a total that was taken away.
+        return _LANES if self.total is None else max(0, self.total - self.running)
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):

@@ -149,6 +149,22 @@ async def test_lists_of_waits_may_be_narrowed(
         assert await waits(store, **wanted, limit=2) == expected[:2], wanted
 
 
+async def test_those_that_wait_about_nothing_in_particular_are_found_apart(store: Store) -> None:
+    await enlisted(store, "w1")
+    told = Told("r1")
+    rows = (
+        told.asks("a", name="paid", correlation=None, created_at=NOW),
+        told.asks("b", name="paid", correlation="42", created_at=NOW),
+        told.asks("c", name="shipped", correlation=None, created_at=NOW),
+        told.asks("d", name="paid", correlation=None, created_at=NOW + 1),
+        told.asks("e", name="paid", correlation=None, created_at=NOW, closed_at=NOW, outcome="answered"),
+    )
+    await accepted(store, told.begins(waits=rows))
+    assert await waits(store, name="paid", uncorrelated=True) == [rows[0], rows[3]]
+    assert await waits(store, name="paid", uncorrelated=True, limit=1) == [rows[0]]
+    assert await waits(store, name="paid", uncorrelated=True, kind=("nothing",)) == []
+
+
 @pytest.mark.parametrize("limit", [1, 7, 60])
 @pytest.mark.parametrize(
     "wanted",

@@ -117,6 +117,10 @@ CREATE TABLE tickets (
     told boolean NOT NULL DEFAULT false
 );
 
+-- An event is told to those who wait for it about nothing in particular, however many wait for it about something.
+CREATE INDEX waits_open_uncorrelated ON waits (topic, created_at, wait_id)
+    WHERE closed_at IS NULL AND subject IS NULL;
+
 CREATE INDEX tickets_queued ON tickets (lane, turn, run_id) WHERE state = 'queued';
 CREATE INDEX tickets_queued_by_age ON tickets (lane, queued_at, run_id) WHERE state = 'queued';
 CREATE INDEX tickets_running ON tickets (lane, told, admitted_at, run_id) WHERE state = 'running';

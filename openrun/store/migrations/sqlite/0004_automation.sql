@@ -93,6 +93,10 @@ DROP INDEX runs_on_hold;
 CREATE INDEX runs_on_hold ON runs (run_id) WHERE hold IS NOT NULL AND substr(hold, 1, 7) <> 'queued:';
 CREATE INDEX runs_in_queue ON runs (run_id) WHERE hold IS NOT NULL AND substr(hold, 1, 7) = 'queued:';
 
+-- An event is told to those who wait for it about nothing in particular, however many wait for it about something.
+CREATE INDEX waits_open_uncorrelated ON waits (name, created_at, wait_id)
+  WHERE closed_at IS NULL AND correlation IS NULL;
+
 CREATE INDEX tickets_queued ON tickets (lane, turn) WHERE state = 'queued';
 CREATE INDEX tickets_queued_by_age ON tickets (lane, queued_at) WHERE state = 'queued';
 CREATE INDEX tickets_running ON tickets (lane, told, admitted_at) WHERE state = 'running';
