@@ -15,6 +15,9 @@ MOST_SOURCE = 1_024
 MOST_TYPE = 256
 MOST_NAME = 20
 """Characters, as of all of these."""
+MOST_EXTENSIONS = 100
+MOST_FAULTS = 100
+"""Of a batch: what is wrong beyond these is not looked for."""
 
 REQUIRED = ("id", "source", "type")
 OPTIONAL = ("datacontenttype", "dataschema", "subject", "time")
@@ -70,6 +73,10 @@ def attribute_faults(named: Mapping[str, object], extensions: Mapping[str, objec
     for name in OPTIONAL:
         if named[name] is not None:
             yield from _faults(name, named[name])
+    if len(extensions) > MOST_EXTENSIONS:
+        crowd = f"has {len(extensions):,} extensions: {MOST_EXTENSIONS:,} is the most; put the rest into data"
+        yield EventFault(attribute="", message=crowd)
+        return
     for name, value in extensions.items():
         message = _name_fault(name) or _value_fault(value)
         if message is not None:

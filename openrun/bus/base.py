@@ -50,6 +50,10 @@ class Bus(Protocol):
     It hands out events from `start` to `stop`; it can publish before `start`, and `stop` may be called without it.
     """
 
+    @property
+    def trouble(self) -> str | None:
+        """Why events come from the store alone, though something else is to bring them sooner."""
+
     async def publish(self, events: Sequence[Published]) -> list[bool]:
         """Accept events, all or none: they are on disk. For each whether it is new, and not a repetition.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from openrun.bus.attributes import EventFault
+from openrun.bus.attributes import MOST_FAULTS, EventFault
 from openrun.bus.cloud_event import SPEC_VERSION, CloudEvent, InvalidEvent, bytes_of, data_of
 from openrun.bus.media_types import charset, essence
 from openrun.core.errors import JsonError
@@ -117,6 +117,8 @@ def from_batch(body: bytes) -> list[CloudEvent]:
                 EventFault(attribute=each.attribute, message=each.message, index=index)
                 for each in error.faults
             )
+            if len(faults) >= MOST_FAULTS:
+                break
     if faults:
         raise InvalidEvent(faults)
     return events

@@ -15,6 +15,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from openrun.bus.base import BusOptions, Handle, Now
+from openrun.core.errors import OpenRunError
 from openrun.store.base import Store, StoreError, StoreUnavailable
 from openrun.store.bus_events import BusEventRow
 
@@ -23,6 +24,9 @@ UNFINISHED = "the process that handled it ended before it was done"
 
 _log = logging.getLogger("openrun.bus")
 _SUSPECT = 3
+_MOST_SUSPECTS = 20
+_REST_MS = 2_000
+"""How long a suspect rests for which there is no room."""
 _KEEP_SECONDS = 0.5
 _LINGER_SECONDS = 0.02
 _GATHER_SECONDS = 0.1
@@ -115,6 +119,11 @@ class Deliveries:
             self._rows[row.number] = row
             if row.attempts < _SUSPECT:
                 self._begin(row)
+            elif len(self._suspects) >= min(_MOST_SUSPECTS, max(1, self._options.at_once // 2)):
+                # Else many of them would leave no place to others.
+                due_at = self._now() + _REST_MS
+                self._changed.append(replace(row, due_at=due_at, attempts=row.attempts - 1))
+                self._work.set()
             elif row.error == UNFINISHED:
                 self._suspects.append(row)
             else:
@@ -139,7 +148,9 @@ class Deliveries:
                 raise
             self._failed(row, "it was cancelled from within")
         except Exception as fault:  # noqa: BLE001
-            _log.warning("event %s failed: %s", _name(row), fault, exc_info=not isinstance(fault, StoreError))
+            _log.warning(
+                "event %s failed: %s", _name(row), fault, exc_info=not isinstance(fault, OpenRunError)
+            )
             self._failed(row, f"{type(fault).__name__}: {fault}")
         else:
             self._handled.append(row)

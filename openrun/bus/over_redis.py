@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from openrun.bus.attributes import EventFault
 from openrun.bus.base import BusOptions, Handle, Now, Published, row_of
 from openrun.bus.cloud_event import CloudEvent, InvalidEvent
 from openrun.bus.over_store import StoreBus
@@ -32,6 +33,7 @@ from openrun.store.rows import DEFAULT_NAMESPACE
 _log = logging.getLogger("openrun.bus")
 _MOST_READ = 100
 _MOST_NAMESPACE = 200
+_REPLACED = "\ufffd"
 _MOST_REASON = 1_000
 _MOST_DIGITS = 18
 
@@ -204,13 +206,12 @@ class RedisBus:
         sound: list[Message] = []
         for message in messages:
             try:
-                event = CloudEvent.from_json(message.fields.get("event", b""))
+                published = _published(message)
             except InvalidEvent as error:
                 _log.warning("message %s is no event: %s", message.id, error)
                 letter = _letter(message, f"the field 'event' is no CloudEvent: {error}")
                 self._writer.write(Outgoing(letter=letter, done=message.id))
             else:
-                published = Published(namespace=_namespace(message), event=event)
                 rows.append(replace(row_of(published, now=now, due_at=leased), attempts=1))
                 sound.append(message)
         numbers = await self._store.publish(rows) if rows else []
@@ -241,6 +242,15 @@ def _letter(message: Message, reason: str) -> dict[str, str | bytes]:
     return {**message.fields, "id": message.id, "reason": reason[:_MOST_REASON]}
 
 
+def _published(message: Message) -> Published:
+    """What somebody else wrote. Raises `InvalidEvent`."""
+    event = CloudEvent.from_json(message.fields.get("event", b""))
+    namespace = _namespace(message)
+    # Stores that refuse such text would refuse all that came with it.
+    if len(namespace) > _MOST_NAMESPACE or not namespace.isprintable() or _REPLACED in namespace:
+        raise InvalidEvent([EventFault(attribute="namespace", message="is no name: use a-z, 0-9 and -")])
+    return Published(namespace=namespace, event=event)
+
+
 def _namespace(message: Message) -> str:
-    given = message.fields.get("namespace", b"").decode(errors="replace")
-    return given[:_MOST_NAMESPACE] or DEFAULT_NAMESPACE
+    return message.fields.get("namespace", b"").decode(errors="replace") or DEFAULT_NAMESPACE

@@ -39,6 +39,11 @@ class StoreBus:
         self._feeding: asyncio.Task[None] | None = None
         self._taking: Unbroken[list[BusEventRow]] = Unbroken()
 
+    @property
+    def trouble(self) -> str | None:
+        """There is nothing but the store."""
+        return None
+
     async def publish(self, events: Sequence[Published]) -> list[bool]:
         now = self._now()
         numbers = await self._store.publish([row_of(each, now=now, due_at=now) for each in events])

@@ -36,6 +36,9 @@ class RedisPlace:
             raise ValueError(
                 f"no event bus is known for {parts.scheme or 'this'!r}: give redis://HOST:PORT/DB"
             )
+        if parts.scheme != "unix" and not parts.hostname:
+            # The client would go to this very machine without a word.
+            raise ValueError(f"the URL of the event bus names no host: give {parts.scheme}://HOST:PORT/DB")
         given = parse_qsl(parts.query, keep_blank_values=True)
         own: dict[str, Any] = {name: value for name, value in given if name in _OWN}
         for name, value in own.items():

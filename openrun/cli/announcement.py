@@ -41,6 +41,11 @@ class Announcement:
         self._say("OpenRun", f"{__version__} at {url}", "bold")
         work = "runs are left to workers elsewhere" if options.no_worker else "runs are worked on here"
         self._say("store", f"{clean(without_password(options.store), 400)}; {work}")
+        if options.bus is not None:
+            self._say(
+                "events",
+                f"carried by {clean(without_password(options.bus.partition('?')[0]), 400)}, kept in the store",
+            )
         if key is not None:
             self._out.print(Text("\nfirst admin key (KEY below), shown this once:", "bold yellow"))
             self._out.print(Text(f"\n  {key}\n"))

@@ -15,6 +15,7 @@ from openrun.house.owners import Owners
 from openrun.house.rebuild import Difference, Rebuilt
 
 _MOST = 20
+_LABEL = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def _owners(found: Owners) -> str:
 
 
 def _row(out: Screen, name: str, words: str) -> None:
-    out.print(Text.assemble((f"{name:<14}", "bold"), words))
+    out.print(Text.assemble((f"{name:<{_LABEL}}", "bold"), words))
 
 
 def _many(number: int) -> str:

@@ -17,8 +17,8 @@ from openrun.cli.secret import read_secrets
 from openrun.cli.store_options import ShownRun, in_store, resolve_run
 from openrun.cli.text import capped, clean, pretty, safe_json
 from openrun.cli.wording import error_in_words
-from openrun.core.events import Failure, FlowCompleted, decode_fact
-from openrun.core.types import FINAL, Json
+from openrun.core.events import Failure, FlowCancelRequested, FlowCompleted, decode_fact
+from openrun.core.types import FINAL, Json, RunStatus
 from openrun.runtime.secrets import Redactor
 from openrun.store.rows import ActivationRow, RunFilter, RunRow
 
@@ -27,6 +27,8 @@ _ACTIVATIONS = 40
 _CHILDREN = 20
 _OUTPUT_LINES = 40
 _OUTPUT_WIDTH = 400
+_TAIL = 100
+"""So many of a journal's last events are looked through for why the run was cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Standing:
     children: Sequence[RunRow]
     affairs: Affairs
     end: FlowCompleted | None
+    why: str | None
+    """Why it was cancelled."""
     now: int
 
 
@@ -65,10 +69,12 @@ def inspect(options: ShownRun) -> None:
 async def _standing(app: App, prefix: str) -> Standing:
     run_id = await resolve_run(app.store, prefix)
     row = await app.row(run_id)
-    end = None
+    end, why = None, None
     if row.status in FINAL:
-        last = decode_fact((await app.store.events(run_id, row.seq - 1))[-1].body)
-        end = last if isinstance(last, FlowCompleted) else None
+        tail = [decode_fact(each.body) for each in await app.store.events(run_id, max(0, row.seq - _TAIL))]
+        end = tail[-1] if isinstance(tail[-1], FlowCompleted) else None
+        asked = [each for each in tail if isinstance(each, FlowCancelRequested)]
+        why = asked[-1].reason if asked and row.status is RunStatus.CANCELLED else None
     activations = await _activations(app, run_id)
     return Standing(
         row=row,
@@ -76,6 +82,7 @@ async def _standing(app: App, prefix: str) -> Standing:
         affairs=await Affairs.of(app, run_id, activations),
         children=await _children(app, run_id),
         end=end,
+        why=why,
         now=await app.store.now(),
     )
 
@@ -103,7 +110,8 @@ def _show_run(out: Screen, found: Standing, redactor: Redactor) -> None:
     row = found.row
     out.print(Text.assemble((clean(row.flow_id), "bold"), f"  {row.run_id}  ", status_text(row.status)))
     table = Table.grid(padding=(0, 2))
-    for name, value in _facts(row, found.now):
+    facts = [*_facts(row, found.now), *([("because", found.why)] if found.why else [])]
+    for name, value in facts:
         table.add_row(Text(f"  {name}", "dim"), Text(clean(redactor.masked(value), 1_000)))
     out.print(table)
 
@@ -182,6 +190,7 @@ def _as_json(found: Standing, redactor: Redactor) -> str:
         "activations": [document(row) for row in found.activations],
         "children": [child.run_id for child in found.children],
         **found.affairs.as_json(),
+        "because": found.why,
         "output": None if end is None else end.output,
         "failures": [] if end is None else [_failed(failure) for failure in end.failures],
     }

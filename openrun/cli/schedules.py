@@ -160,7 +160,9 @@ def backfill(options: BackfillOptions) -> None:
             else instant_given("--until", options.until, zone)
         )
         if until <= since:
-            raise Refusal("--until is not later than --since")
+            raise Refusal(
+                "--since is still to come" if options.until is None else "--until is not later than --since"
+            )
         its = app.space(row.namespace).schedules
         return row, await its.backfill(row.flow_id, row.trigger, since, until, dry_run=options.dry_run)
 
@@ -261,7 +263,7 @@ def _state(row: ScheduleRow) -> str:
     if not row.enabled:
         words.append("its flow is disabled")
     if row.first_queued is not None:
-        words.append("one waits for the run before")
+        words.append(f"ticks from {at(row.first_queued)} on wait for the run before")
     return ", ".join(words)
 
 

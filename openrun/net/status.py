@@ -40,7 +40,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return RETRY_AFTER_MAX if len(text.lstrip("0")) > 4 else min(float(text), RETRY_AFTER_MAX)
     try:
         then = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
-from openrun.bus.attributes import EventFault
+from openrun.bus.attributes import REQUIRED, EventFault
 from openrun.bus.base import Bus, Published
 from openrun.bus.cloud_event import CloudEvent, InvalidEvent
 from openrun.runtime.errors import EventNotDead, UnknownEvent
 from openrun.steps.triggers.event_types import ENGINE_TYPES, is_of_engine
 from openrun.store.bus_events import BusEventFilter, BusEventRecords, BusEventRow
 from openrun.store.projection import in_ms
+
+Masked = Callable[[Any], Any]
 
 
 class Events:
@@ -32,8 +35,11 @@ class Events:
         published = [Published(namespace=self._namespace, event=each) for each in events]
         return await self._bus.publish(published) if published else []
 
-    async def accept(self, events: Sequence[CloudEvent]) -> list[bool]:
-        """Publish events from outside. Raises `InvalidEvent` for types that only the engine publishes."""
+    async def accept(self, events: Sequence[CloudEvent], *, masked: Masked | None = None) -> list[bool]:
+        """Publish events from outside; `masked` takes the values of secrets out of them.
+
+        Raises `InvalidEvent` for types that only the engine publishes, and for a secret in what names an event.
+        """
         several = len(events) > 1
         faults = [
             EventFault(
@@ -46,6 +52,8 @@ class Events:
         ]
         if faults:
             raise InvalidEvent(faults)
+        if masked is not None:
+            events = [_clean(each, masked, at if several else None) for at, each in enumerate(events)]
         return await self.publish(events)
 
     async def list(
@@ -77,3 +85,14 @@ class Events:
             raise EventNotDead(f"event {number} was not given up; only one that was can be handed out again")
         self._bus.hint()
         return await self.get(number)
+
+
+def _clean(event: CloudEvent, masked: Masked, index: int | None) -> CloudEvent:
+    given = event.plain()
+    clean = masked(given)
+    for name in REQUIRED:
+        # Masked, two events would have one name.
+        if clean.get(name) != given[name]:
+            message = "holds the value of a secret, and would be kept with it: choose another"
+            raise InvalidEvent([EventFault(attribute=name, message=message, index=index)])
+    return event if clean == given else CloudEvent.from_plain(clean)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -22,6 +24,13 @@ ALL_OF_RUNS = "run.*"
 TYPES = (ALL_OF_RUNS, *(each.value for each in NoticeType))
 """What a subscription may name."""
 MOST_SECRETS = 4
+VALUE = "whsec_"
+"""What the value of a secret that signs begins with."""
+MOST_SUBSCRIPTIONS = 100
+"""Of a namespace: each commit writes as many notifications as there are subscriptions that want to be told."""
+
+
+MaybeText = TypeVar("MaybeText", str, str | None)
 
 
 class UnknownSubscription(OpenRunError, LookupError):
@@ -84,6 +93,10 @@ class Notifications:
         else:
             await self._check_url(url)
         self._check_secret(names, known=check_secret)
+        if len(await self.subscriptions()) >= MOST_SUBSCRIPTIONS:
+            raise InvalidSubscription(
+                f"namespace {self._namespace!r} has {MOST_SUBSCRIPTIONS} subscriptions, the most there may be: remove one"
+            )
         row = SubscriptionRow(
             subscription_id=self._outlet.new_id(),
             namespace=self._namespace,
@@ -91,7 +104,7 @@ class Notifications:
             types=tuple(dict.fromkeys(types)),
             flow_id=flow_id,
             secret=",".join(names) or None,
-            description=description,
+            description=self._masked(description),
             created_at=in_ms(self._now()),
         )
         await self._records.add_subscription(row)
@@ -115,7 +128,9 @@ class Notifications:
     async def disable(self, subscription_id: str, reason: str | None = None) -> SubscriptionRow:
         """Tell it nothing more until it is enabled; what waits for it waits on."""
         await self.get(subscription_id)
-        await self._records.disable_subscription(subscription_id, at=in_ms(self._now()), reason=reason)
+        await self._records.disable_subscription(
+            subscription_id, at=in_ms(self._now()), reason=self._masked(reason)
+        )
         return await self.get(subscription_id)
 
     async def enable(self, subscription_id: str) -> SubscriptionRow:
@@ -167,15 +182,24 @@ class Notifications:
     def _now(self) -> datetime:
         return self._outlet.outgoing.clock.now()
 
-    async def _check_url(self, url: str) -> None:
+    def _masked(self, text: MaybeText) -> MaybeText:
         masked = self._outlet.outgoing.masked
-        if masked is not None and masked(url) != url:
+        return text if masked is None or text is None else masked(text)
+
+    async def _check_url(self, url: str) -> None:
+        if self._masked(url) != url or self._masked(unquote(url)) != unquote(url):
             raise InvalidSubscription("the URL holds the value of a secret, and would be kept with it")
         await self._outlet.targets.check(url, place="subscription")
 
     def _check_secret(self, names: Sequence[str], *, known: bool) -> None:
         if len(names) > MOST_SECRETS:
             raise InvalidSubscription(f"at most {MOST_SECRETS} secrets sign at once: name those in use")
+        if any(name.startswith(VALUE) for name in names):
+            # It would be kept, and shown to whoever lists subscriptions.
+            raise InvalidSubscription(
+                f"a secret that signs is given by its name, and what begins with {VALUE!r} is a value: give that to the "
+                "servers (--secret NAME=env:VARIABLE), and NAME here"
+            )
         if not known:
             return
         there = secrets_of(self._outlet.outgoing.secrets, self._namespace)
@@ -183,7 +207,7 @@ class Notifications:
             if not there.get(name):
                 hint = did_you_mean(name, list(there)) or "give the process a secret of that name"
                 raise InvalidSubscription(
-                    f"namespace {self._namespace!r} has no secret {name!r} to sign with; {hint}"
+                    f"namespace {self._namespace!r} has no secret {self._masked(name)!r} to sign with; {hint}"
                 )
 
 

@@ -8,7 +8,7 @@ notification and loses none; whoever has seen it then sees it again under the sa
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -25,6 +25,8 @@ _log = logging.getLogger("openrun.notifier")
 _LONGEST_PAUSE = 10.0
 _MOST_KNOWN = 10_000
 _FORGET = 10_000
+_SHARE, _PORTION = 2, 4
+"""A namespace has half of the attempts at most, or about, and a quarter of them is taken at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +170,11 @@ class Notifier:
     async def _take(self) -> bool:
         """Take what is due and fits; say whether there may be more."""
         options = self._options
-        room = options.most - self.under_way
+        room = min(options.most - self.under_way, max(1, options.most // _PORTION))
         if room <= 0:
             return False
-        full = [name for name, lane in self._lanes.items() if lane.load >= self._width(name)]
         rows = await self._store.take_notifications(
-            self._now(), room, options.each, round(options.lease * 1_000), without=full
+            self._now(), room, options.each, round(options.lease * 1_000), without=await self._full()
         )
         try:
             known = {name: await self._subscription(name) for name in {row.subscription_id for row in rows}}
@@ -188,6 +189,18 @@ class Notifier:
         for name in known.keys() & self._lanes.keys():
             self._pump(self._lanes[name])
         return bool(rows)
+
+    async def _full(self) -> list[str]:
+        """Subscriptions that have enough in hand, and all of the namespaces that have."""
+        full = [name for name, lane in self._lanes.items() if lane.load >= self._width(name)]
+        running = Counter[str]()
+        for lane in self._lanes.values():
+            running[lane.subscription.namespace] += len(lane.running)
+        for namespace, count in running.items():
+            # Else one with many receivers that hang would keep out the others.
+            if count >= max(1, self._options.most // _SHARE):
+                full += [each.subscription_id for each in await self._store.subscriptions(namespace)]
+        return full
 
     async def _subscription(self, subscription_id: str) -> SubscriptionRow | None:
         known = self._known.get(subscription_id)

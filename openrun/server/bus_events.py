@@ -9,7 +9,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, Field, RootModel
 
-from openrun.bus.attributes import EventFault
+from openrun.bus.attributes import MOST_FAULTS, EventFault
 from openrun.bus.cloud_event import SPEC_VERSION, CloudEvent, InvalidEvent
 from openrun.bus.cloud_message import BATCH, JSON, STRUCTURED, NoEvent, read_request
 from openrun.core.errors import JsonError
@@ -21,6 +21,7 @@ from openrun.server.instants import instant, instant_or_none
 from openrun.server.paging import LINK, Page, PageQuery, paged, position
 from openrun.server.problem import Problem
 from openrun.server.route import Answer, Call, Route
+from openrun.steps.execution.emit import CORRELATION
 from openrun.store.bus_events import BusEventRow
 
 SOURCE = "/api"
@@ -29,6 +30,7 @@ BINARY = "ce-specversion"
 """The header of an event whose attributes are headers (binary mode)."""
 
 _TAG = "events"
+_BELONGS = "correlation"
 _INSTANT = "2026-11-21T11:30:46.123000Z"
 _LARGEST = 2**63 - 1
 _EVENT = {
@@ -58,6 +60,12 @@ class EventSent(BaseModel, extra="allow"):
     )
     subject: str | None = Field(
         default=None, title="Subject", description="What it is about.", examples=["orders/7"]
+    )
+    correlationid: str | None = Field(
+        default=None,
+        title="Correlation",
+        description="What it belongs to, for runs that wait for it; sent as `application/json`, `correlation` will do.",
+        examples=["o-7"],
     )
     specversion: Literal["1.0"] | None = Field(
         default=None, title="Version", description="Of CloudEvents.", examples=["1.0"]
@@ -133,7 +141,7 @@ class BusEventDetail(BusEventView):
 async def publish(call: Call) -> Answer:
     events = _traced(call, _read(call))
     try:
-        fresh = await call.space.events.accept(events)
+        fresh = await call.space.events.accept(events, masked=call.house.app.around.masked)
     except InvalidEvent as invalid:
         raise _invalid(invalid) from None
     accepted = [
@@ -202,6 +210,8 @@ def _plain(call: Call, raw: bytes) -> Sequence[CloudEvent]:
             found.append(CloudEvent.from_plain(_completed(call, each, at)))
         except InvalidEvent as invalid:
             faults += [replace(fault, index=at if several else None) for fault in invalid.faults]
+            if len(faults) >= MOST_FAULTS:
+                break
     if faults:
         raise _invalid(InvalidEvent(faults))
     return found
@@ -211,7 +221,11 @@ def _completed(call: Call, given: Json, at: int) -> Json:
     if not isinstance(given, dict):
         return given
     made = {"specversion": SPEC_VERSION, "source": SOURCE, "id": _new_id(call, at)}
-    return {**made, **{name: value for name, value in given.items() if value is not None}}
+    told = {name: value for name, value in given.items() if value is not None}
+    if _BELONGS in told and "specversion" not in told:
+        # As the step and the command call it; a CloudEvent that says it is one keeps its own extension of that name.
+        told.setdefault(CORRELATION, told.pop(_BELONGS))
+    return {**made, **told}
 
 
 def _new_id(call: Call, at: int) -> str:

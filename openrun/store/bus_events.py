@@ -95,7 +95,10 @@ class BusEvents(BusEventRecords, Protocol):
         """Remove events that were handled before this instant, and gathered ones that expired before it; how many."""
 
     async def gather(self, row: GatheredRow) -> list[GatheredRow]:
-        """Keep one (a known one is no act); all of this trigger and key that have not expired by its `at`, oldest first."""
+        """Keep one (a known one is no act); the first of this trigger and key that have not expired by its `at`, in order.
+
+        Of each part the first 20, so that a flood of one part is not read anew with each event.
+        """
 
     async def ungather(self, rows: Sequence[GatheredRow]) -> None:
         """Remove these."""

@@ -17,7 +17,7 @@ from openrun.store.rows import Message, Slice
 
 
 class TickOutcome(StrEnum):
-    """What became of a tick; FIRED is final, and QUEUED becomes FIRED or COALESCED."""
+    """What became of a tick; FIRED is final, and QUEUED becomes FIRED, COALESCED or MISSED."""
 
     FIRED = "fired"
     SKIPPED = "skipped"

@@ -163,4 +163,11 @@ def _surveyed(seen: Survey) -> Iterator[GaugeMetricFamily]:
     yield gauge("openrun_runs_parked", "Runs that wait for a time, a person or another run.", seen.parked)
     yield gauge("openrun_runs_stuck", "Runs in review, or on hold for a reason.", seen.stuck)
     yield gauge("openrun_runs_unowned", "Runs nobody will ever look after.", seen.unowned)
+    yield gauge("openrun_events_dead", "Events that were given up.", seen.dead_events)
+    yield gauge("openrun_notifications_dead", "Notifications that were given up.", seen.dead_notifications)
+    yield gauge(
+        "openrun_subscriptions_disabled",
+        "Subscriptions that are told nothing.",
+        seen.disabled_subscriptions,
+    )
     yield gauge("openrun_workers", "Workers whose lease is good.", seen.workers)

@@ -6,7 +6,8 @@ and never before that of the tick before it. Then, in this order:
 1. A schedule that is paused, or whose flow is disabled, lets its ticks go by.
 2. A tick that is decided more than a minute after its time is late. Late by more than the catch-up window it is
    missed, and so it is with `catch_up: none`. With `last`, it gives way to a later one that is due too.
-3. What is left fires, unless the run before is still going on and `overlap` says otherwise.
+3. What is left fires, unless the run before is still going on and `overlap` says otherwise. What has waited for that run
+   for longer than the catch-up window is missed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,7 @@ _REASONS = {
     TickOutcome.QUEUED: "it waits for the run before",
     TickOutcome.COALESCED: "a later tick stands for it",
 }
+_WAITED = "it waited for the run before for longer than the catch-up window"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +70,19 @@ def decide(
     if row.paused_at is not None or not row.enabled:
         why = "the schedule was paused" if row.enabled else "its flow was disabled"
         decided = [Decided(tick=each.tick, outcome=TickOutcome.PAUSED, reason=why) for each in due]
-        cancel, waits = None, False
+        cancel, again = None, None
     else:
         late, firing = _caught_up(due, config, more=more)
-        overlapping = _Overlap(row, config)
+        overlapping = _Overlap(row, config, now)
         overlapping.take(firing)
         decided = sorted([*late, *overlapping.decided], key=lambda each: each.tick)
-        cancel, waits = overlapping.cancel, overlapping.waits
-    soon = [at for at in (following, now + AGAIN_MS if waits else None) if at is not None]
+        cancel, again = overlapping.cancel, overlapping.again if overlapping.waits else None
+    soon = [at for at in (following, None if again is None else now + again) if at is not None]
     return Decision(
         ticks=tuple(decided),
         cursor=due[-1].tick if due else cursor,
-        due_at=min(soon, default=None),
+        # What is left of a backlog goes behind all that is due: else many backlogs would keep out the others.
+        due_at=max(now, min(soon)) if soon else None,
         cancel=cancel,
     )
 
@@ -109,11 +112,15 @@ def _due(
     return found, None if after is None else max(time, after + delay(config.jitter, place, after))
 
 
+def _window(config: TriggerScheduleConfig) -> int:
+    return int(seconds_in(config.catch_up_window) * 1_000)
+
+
 def _caught_up(
     due: Sequence[_Due], config: TriggerScheduleConfig, *, more: bool
 ) -> tuple[list[Decided], list[int]]:
     """Those that are not to fire, late as they are, and those that are; `more` says that later ones are due too."""
-    window = int(seconds_in(config.catch_up_window) * 1_000)
+    window = _window(config)
     if config.catch_up == "none":
         window = min(window, ON_TIME_MS)
     decided: list[Decided] = []
@@ -133,14 +140,17 @@ def _caught_up(
 class _Overlap:
     """Lets ticks fire, or not, as the run before allows."""
 
-    def __init__(self, row: ScheduleRow, config: TriggerScheduleConfig) -> None:
+    def __init__(self, row: ScheduleRow, config: TriggerScheduleConfig, now: int) -> None:
         self._row = row
         self._policy = config.overlap
+        self._oldest = now - _window(config)
         self._queued = row.first_queued
         self._free = row.last_run_id is None or row.last_status is None or row.last_status in FINAL
         self.decided: list[Decided] = []
         self.cancel: str | None = None
         self.waits = False
+        self.again = AGAIN_MS
+        """After how many ms to look again at those that wait."""
 
     def take(self, firing: Sequence[int]) -> None:
         """Say what becomes of what is queued, and of these."""
@@ -157,9 +167,17 @@ class _Overlap:
                 assert_never(self._policy)
 
     def _waiting(self) -> Iterable[int]:
+        if self._queued is None:
+            return ()
         # Others may be queued behind it, that the row does not tell of.
-        self.waits = self._queued is not None
-        return () if self._queued is None else (self._queued,)
+        self.waits = True
+        if self._queued < self._oldest:
+            self.decided.append(Decided(tick=self._queued, outcome=TickOutcome.MISSED, reason=_WAITED))
+            self.again = 0
+            # With `queue` it is the turn of those behind it, at the next look, and of no later tick before them.
+            self._free = self._free and self._policy != "queue"
+            return ()
+        return (self._queued,)
 
     def _fire_all(self, ticks: Iterable[int]) -> None:
         self.decided += [_decided(tick, TickOutcome.FIRED) for tick in ticks]

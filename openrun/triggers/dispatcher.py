@@ -24,6 +24,8 @@ from openrun.triggers.matching import Match, correlation_of
 
 _log = logging.getLogger("openrun.events")
 
+_MOST_COMPLAINTS = 1_000
+
 
 class NotDelivered(OpenRunError):
     """An event could not be handed to all that it is for; whoever got it gets it no second time."""
@@ -56,6 +58,7 @@ class Dispatcher:
         self._receiver = receiver
         self._triggers = triggers
         self._gathering = Gathering(store)
+        self._complained: set[tuple[str, str]] = set()
         self.refused = 0
 
     async def handle(self, row: BusEventRow) -> None:
@@ -77,7 +80,13 @@ class Dispatcher:
 
     def _refuse(self, event: CloudEvent, match: Match, why: str) -> None:
         self.refused += 1
-        _log.warning("event %s of %s, trigger %s: %s", event.id, event.source, match.trigger.name, why)
+        place = (match.trigger.name, why)
+        # Once is enough: events of a kind that a filter cannot read may come by the thousand.
+        level = logging.DEBUG if place in self._complained else logging.WARNING
+        if len(self._complained) >= _MOST_COMPLAINTS:
+            self._complained.clear()
+        self._complained.add(place)
+        _log.log(level, "event %s of %s, trigger %s: %s", event.id, event.source, *place)
 
     async def _tell(self, event: CloudEvent, row: BusEventRow) -> None:
         """An event is about its `correlationid`, else its `subject`."""

@@ -21,7 +21,7 @@ from openrun.steps.triggers.event import EVENT_ROOTS, TriggerEventConfig
 from openrun.steps.triggers.event_types import ANY_REST, ANY_WORD
 
 _LONGEST = 200
-_A_TURN = 10
+_A_TURN = 3
 """Filters that are looked at in one go."""
 
 

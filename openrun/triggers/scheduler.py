@@ -188,11 +188,15 @@ class Scheduler:
             return await move_of(row, decision, self._wiring.bear, self._wiring.make_room, now)
         except StoreUnavailable:
             raise
-        except (OpenRunError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001
+            # Whatever is wrong with one of them is not to stop those of others.
+            known = isinstance(error, OpenRunError | ValueError)
             self._left[_place(row)] = asyncio.get_running_loop().time() + _LEFT_SECONDS
             if (row.flow_id, row.version) not in self._complained:
                 self._complained.add((row.flow_id, row.version))
-                _log.warning("schedules of flow %r are left to others: %s", row.flow_id, error)
+                _log.warning(
+                    "schedules of flow %r are left to others: %s", row.flow_id, error, exc_info=not known
+                )
             return None
 
     def _leave(self) -> dict[Place, float]:

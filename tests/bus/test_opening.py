@@ -67,6 +67,8 @@ def test_a_url_names_a_server_a_group_and_a_stream(url: str, place: dict[str, st
         ("redis://host/0?group=", "group= names no group"),
         ("redis://host/0?stream=%00", "names no stream"),
         ("redis://host:port/0", "Port could not be cast"),
+        ("redis:/host:6379/0", "names no host: give redis://HOST:PORT/DB"),
+        ("rediss:///0", "names no host: give rediss://HOST:PORT/DB"),
     ],
 )
 async def test_a_url_that_names_no_bus_is_refused_without_its_password(

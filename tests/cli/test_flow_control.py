@@ -54,3 +54,18 @@ def test_a_worker_that_stops_when_all_is_done_has_done_what_waited_for_its_turn(
     asyncio.run(_three())
     assert invoke("worker", "--once").exit_code == 0
     assert asyncio.run(_statuses()) == [RunStatus.SUCCEEDED] * 3
+
+
+async def _two_of_a_singleton() -> str:
+    flow = Flow("sync", id="sync", flow_control=FlowControl(singleton="cancel_new"))
+    flow.add(TriggerManual(id="begin") >> StepDelay(id="nap", config=StepDelayConfig(seconds=0.05)))
+    async with App("openrun.db", flows=[flow], work=False) as app:
+        await app.start("sync")
+        return (await app.start("sync")).run_id
+
+
+def test_a_run_that_was_turned_away_says_why(invoke: Invoke) -> None:
+    run_id = asyncio.run(_two_of_a_singleton())
+    assert invoke("worker", "--once").exit_code == 0
+    said = " ".join(invoke("inspect", run_id).stdout.split())
+    assert "because the limit of 1 run of flow 'sync' is reached" in said

@@ -58,7 +58,7 @@ def test_the_doctor_tells_what_is_in_a_sound_store(invoke: Invoke) -> None:
     made("plain", "retries", "waits")
     result = invoke("doctor", "--rebuild")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "sqlite, schema 3" in result.stdout
+    assert "sqlite, schema 4" in result.stdout
     assert "1 waiting" in result.stdout
     assert "✓ nothing is wrong" in result.stdout
     assert "3 runs folded again: 0 differ, 0 mended" in result.stdout

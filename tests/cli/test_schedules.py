@@ -195,6 +195,8 @@ def test_ticks_are_listed_newest_first_in_the_schedules_zone(invoke: Invoke) -> 
 def test_a_backfill_needs_a_beginning_before_its_end(invoke: Invoke) -> None:
     days = ("report/night", "--since", "2026-03-31", "--until", "2026-03-28")
     assert "--until is not later than --since" in refused(invoke, 2, "backfill", *days)
+    ahead = ("report/night", "--since", "2999-01-01")
+    assert "--since is still to come" in refused(invoke, 2, "backfill", *ahead)
     wrong = ("report/night", "--since", "yesterday")
     assert "write 2026-03-29" in refused(invoke, 2, "backfill", *wrong)
 

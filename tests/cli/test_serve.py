@@ -328,6 +328,19 @@ def await_working(server: Served, many: int) -> None:
     raise AssertionError("not all of them have begun")
 
 
+def test_what_carries_events_is_named_and_its_password_is_not(folder: Path) -> None:
+    errors = folder / "errors.txt"
+    # Nobody listens at port 1: the store has the events, and webhooks are answered.
+    put("flows", hook())
+    place = "redis://someone:hunter2@127.0.0.1:1/0?group=shop&password=hunter3"
+    with served("flows", "--log-level", "debug", errors=errors, env={"OPENRUN_BUS": place}) as server:
+        assert server.call("POST", "/hooks/greet/ada", {}).status == 201
+        assert "events    carried by redis://someone@127.0.0.1:1/0, kept in the store" in server.said
+        assert server.stop() == 0
+        said = server.said + errors.read_text()
+    assert "hunter" not in said
+
+
 def test_without_a_worker_here_runs_are_left_to_others(invoke: Invoke) -> None:
     put("flows", hook(mode="accepted"))
     with served("flows", "--no-worker") as server:

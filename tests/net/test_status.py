@@ -89,6 +89,18 @@ def test_a_retry_after_that_reads_as_neither_is_ignored(value: str | None) -> No
     assert retry_after(value, NOW) is None
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Fri, 31 Dec 99999999999 23:59:59 GMT",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999",
+        "Fri, 31 Dec 9999 23:59:59 -9999",
+    ],
+)
+def test_a_retry_after_beyond_all_calendars_does_no_harm(value: str) -> None:
+    assert retry_after(value, NOW) in (None, 3600.0)
+
+
 def test_retry_after_compares_instants_whatever_the_time_zone_of_now() -> None:
     elsewhere = NOW.astimezone(timezone(timedelta(hours=9)))
     assert retry_after("Sun, 01 Mar 2026 12:01:30 GMT", elsewhere) == 90.0

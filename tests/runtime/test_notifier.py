@@ -547,6 +547,13 @@ async def test_a_secret_is_named_and_the_near_name_is_offered(place: Place) -> N
         await place.subscribe(secret="a,b,c,d,e", check_secret=False)
 
 
+async def test_the_value_of_a_secret_in_the_place_of_its_name_is_refused(place: Place) -> None:
+    with pytest.raises(InvalidSubscription, match="given by its name") as refused:
+        await place.subscribe(secret="sign,whsec_Y2FuYXJ5", check_secret=False)
+    assert "Y2FuYXJ5" not in str(refused.value)
+    assert await place.app.notifications.subscriptions() == []
+
+
 async def test_a_subscription_is_disabled_enabled_and_removed_with_what_it_was_told(place: Place) -> None:
     made = await place.subscribe("run.started")
     place.hearer.says(Says(500))

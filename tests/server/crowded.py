@@ -152,7 +152,22 @@ async def _enter(stack: AsyncExitStack) -> Site:
     return made
 
 
+async def _subscribed(made: Site) -> list[str]:
+    """Subscriptions: to what happens here, and to what does not."""
+    wanted = [
+        ("openrun:events", "run.failed"),
+        *(("https://receiver.example/hook", "run.aborted") for _ in range(4)),
+    ]
+    answers = [
+        await made.call("POST", "/v1/subscriptions", body={"url": url, "types": [each]})
+        for url, each in wanted
+    ]
+    assert {each.status for each in answers} == {201}, answers[0].text
+    return [each.json["subscription_id"] for each in answers[1:]]
+
+
 async def _fill(made: Site) -> dict[str, list[str]]:
+    subscriptions = await _subscribed(made)
     for flow in BY_HAND:
         for _ in range(OFTEN.get(flow["id"], 1)):
             got = await made.call("POST", "/v1/runs", body={"flow": flow["id"]})
@@ -173,6 +188,7 @@ async def _fill(made: Site) -> dict[str, list[str]]:
         body = {"type": "order.paid", "data": {"number": number}}
         assert (await made.call("POST", "/v1/events", body=body)).status == 202
     events = (await made.call("GET", "/v1/events")).json["items"]
+    told = (await made.call("GET", "/v1/notifications")).json["items"]
     return {
         "run_id": [row.run_id for row in rows if row.flow_id not in ("ask", "wonder")],
         "compensations.step_id": ["charge"],
@@ -190,6 +206,8 @@ async def _fill(made: Site) -> dict[str, list[str]]:
         "effects.key": [each["key"] for each in effects],
         "steps.key": ["request", "approval"],
         "number": [str(each["number"]) for each in events],
+        "subscription_id": subscriptions,
+        "notification_id": [each["notification_id"] for each in told],
     }
 
 

@@ -105,6 +105,14 @@ async def test_plain_json_needs_a_type_alone(place: Site) -> None:
     assert (event["type"], event["data"], event["specversion"]) == ("order.paid", 7, "1.0")
 
 
+async def test_plain_json_says_what_it_belongs_to_as_the_step_and_the_command_do(place: Site) -> None:
+    (accepted,) = (await post(place, {"type": "order.paid", "correlation": "o-7"})).json
+    event = (await seen(place, accepted["id"]))["event"]
+    assert (event["correlationid"], "correlation" in event) == ("o-7", False)
+    await post(place, whole("c1", correlation="o-7"))
+    assert (await seen(place, "c1"))["event"]["correlation"] == "o-7"
+
+
 async def test_what_the_cloudevents_package_sends_is_taken(place: Site) -> None:
     theirs = TheirEvent({"type": "order.paid", "source": "/theirs", "id": "t1"}, {"total": 3})
     for convert in (to_structured, to_binary):

@@ -35,7 +35,7 @@ TAKEN = 24
 EXPECTED = ("2xx", "3xx", "401", "403", "404", "409", "410")
 PARTICULAR = (
     *("flows.upload", "flows.put", "approvals.approve", "approvals.reject", "approvals.answer"),
-    *("keys.create", "effects.resolve", "runs.start", "events.publish"),
+    *("keys.create", "effects.resolve", "runs.start", "events.publish", "subscriptions.create"),
     *("schedules.preview", "schedules.preview_expression", "schedules.backfill"),
 )
 """Operations that refuse more than a schema can say."""

@@ -8,7 +8,7 @@ import pytest
 from openrun.server.config import ServerConfig
 from openrun.store.base import StoreUnavailable
 from openrun.store.memory import MemoryStore
-from tests.server.site import Site, hook_flow, site
+from tests.server.site import Got, Site, hook_flow, site
 
 
 async def test_a_request_has_a_name_that_the_caller_may_choose(greeting: Site) -> None:
@@ -45,7 +45,13 @@ async def test_probes_say_how_it_stands_and_no_more_than_asked(greeting: Site) -
     ready = await greeting.call("GET", "/readyz", key=None)
     assert (ready.status, ready.json, ready.headers["Cache-Control"]) == (200, {"status": "ok"}, "no-store")
     verbose = await greeting.call("GET", "/readyz?verbose", key=None)
-    assert verbose.json["checks"] == {"server": "ok", "store": "ok", "journal": "ok", "worker": "ok"}
+    assert verbose.json["checks"] == {
+        "server": "ok",
+        "store": "ok",
+        "journal": "ok",
+        "worker": "ok",
+        "bus": "ok",
+    }
     assert (await greeting.call("GET", "/healthz", key=None)).status == 200
 
 
@@ -69,6 +75,20 @@ async def test_without_a_store_it_lives_and_is_not_ready() -> None:
         assert (got.status, got.json["checks"]["store"]) == (503, "unavailable")
         store.away = False
         assert (await it.call("GET", "/readyz", key=None)).status == 200
+
+
+async def test_a_server_whose_redis_is_away_is_ready_and_says_so() -> None:
+    # Nobody listens at port 1.
+    async with site(bus="redis://127.0.0.1:1/0") as it:
+
+        async def checked() -> Got:
+            return await it.call("GET", "/readyz?verbose", key=None)
+
+        # That Redis does not answer has no signal.
+        while (got := await checked()).json["checks"]["bus"] == "ok":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert (got.status, got.json["status"]) == (200, "ok")
+        assert got.json["checks"]["bus"] == "Redis is away, events come from the store"
 
 
 async def test_a_server_that_stops_answers_who_is_waiting() -> None:

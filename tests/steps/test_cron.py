@@ -47,10 +47,12 @@ def test_spaces_are_made_single() -> None:
         ("0 0 30 2 *", "does not fire within 5 years"),
         ("0 0 31 2,4,6,9,11 *", "does not fire within 5 years"),
         ("* * * 2 1#5", "does not fire within 5 years"),
-        ("*/0 * * * *", "cannot be read"),
-        ("60 * * * *", "cannot be read"),
-        ("mon * * * *", "cannot be read"),
-        ("99-1 * * * *", "cannot be read"),
+        ("*/0 * * * *", "'*/0' is no minute (0 to 59)"),
+        ("60 * * * *", "'60' is no minute (0 to 59)"),
+        ("mon * * * *", "'mon' is no minute (0 to 59)"),
+        ("99-1 * * * *", "'99-1' is no minute (0 to 59)"),
+        ("0 24 * * *", "'24' is no hour (0 to 23)"),
+        ("0 9 * * fri#6", "'fri#6' is no day of week (0 to 7"),
         ("0-99999999999 * * * *", "'0-99999999999' is no minute"),
         ("0-999999999/1 * * * *", "'0-999999999/1' is no minute"),
         ("*/99999999 * * * *", "'*/99999999' is no minute"),
@@ -95,6 +97,11 @@ def test_the_next_fires_are_wall_times() -> None:
         datetime(2026, 3, 10, 9),  # noqa: DTZ001
         datetime(2026, 3, 11, 9),  # noqa: DTZ001
     ]
+
+
+def test_with_a_day_of_month_and_a_day_of_week_either_fires() -> None:
+    days = [each.day for each in next_fires("0 0 14 * fri", START, 5)]
+    assert days == [5, 12, 14, 19, 26]
 
 
 def test_fires_that_are_more_than_five_years_apart_are_left_out() -> None:

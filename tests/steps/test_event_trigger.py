@@ -61,6 +61,9 @@ def test_a_filter_reads_nothing_but_the_event(root: str) -> None:
 def test_a_filter_that_reads_nothing_is_a_mistake() -> None:
     ((_, message),) = faults(event_type="a", filter="event_data.total > 100")
     assert "reads nothing of the event" in message
+    both = [{"event_type": "a"}, {"event_type": "b"}]
+    ((_, message),) = faults(all_of=both, within="1h", correlation="event_data.order_id")
+    assert "such as '<<event_data.order_id>>'" in message
 
 
 def test_each_of_several_filters_is_checked_and_the_correlation_too() -> None:

@@ -252,6 +252,12 @@ def test_a_time_zone_that_is_none_is_refused(zone: str) -> None:
     assert f"there is no time zone {zone!r}" in refusal(TriggerScheduleConfig, cron="@daily", timezone=zone)
 
 
+@pytest.mark.parametrize("zone", ["CEST", "PDT", "IST"])
+def test_to_an_abbreviation_no_other_is_near(zone: str) -> None:
+    said = refusal(TriggerScheduleConfig, cron="@daily", timezone=zone)
+    assert "write an IANA name such as 'Europe/Berlin'" in said
+
+
 def test_the_near_time_zone_is_suggested() -> None:
     said = refusal(TriggerScheduleConfig, cron="@daily", timezone="Europe/Belin")
     assert "did you mean 'Europe/Berlin'?" in said

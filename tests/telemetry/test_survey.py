@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from openrun.core.types import RunStatus
+from openrun.store.bus_events import BusEventRow
 from openrun.store.memory import MemoryStore
+from openrun.store.outbox import Notice, SubscriptionRow
 from openrun.store.rows import Release
 from openrun.telemetry.metrics import Metrics
 from tests.store.given import GIVEN_BACK, NOW, Clock, Told, accepted, claimed, due, enlisted
@@ -82,6 +85,33 @@ async def test_runs_are_told_by_status_parked_and_stuck(store: MemoryStore) -> N
     assert told["openrun_runs_parked"] == 3
     assert told["openrun_runs_stuck"] == 2
     assert told["openrun_runs_unowned"] == 0
+
+
+async def test_what_was_given_up_is_counted(store: MemoryStore) -> None:
+    told = await surveyed(Metrics(), store)
+    names = ("openrun_events_dead", "openrun_notifications_dead", "openrun_subscriptions_disabled")
+    assert [told[each] for each in names] == [0, 0, 0]
+    event = BusEventRow(
+        namespace="default", source="/a", event_id="1", type="t", body="{}", received_at=NOW, due_at=NOW
+    )
+    (number,) = await store.publish([event])
+    await store.bus_events_failed([replace(event, number=number, due_at=None, dead_at=NOW, error="no")])
+    await store.add_subscription(
+        SubscriptionRow(
+            subscription_id="s1",
+            namespace="default",
+            url="https://a.example",
+            types=("run.*",),
+            created_at=NOW,
+        )
+    )
+    notice = Notice(type="run.started", seq=1, at=NOW, data="{}")
+    await accepted(store, Told("r1", worker=None, fence=0).begins(notices=(notice,)))
+    (row,) = await store.take_notifications(await store.now(), 10, 10, 1_000)
+    await store.settle_notifications([replace(row, due_at=None, dead_at=NOW)])
+    await store.disable_subscription("s1", at=NOW)
+    told = await surveyed(Metrics(), store)
+    assert [told[each] for each in names] == [1, 1, 1]
 
 
 async def test_an_orphan_is_seen(store: MemoryStore) -> None:

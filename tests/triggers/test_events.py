@@ -99,6 +99,18 @@ async def test_a_filter_keeps_out_what_is_not_meant(app: App) -> None:
     assert app.listening.dispatcher.refused == 1
 
 
+async def test_a_filter_that_cannot_read_events_warns_once(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    await app.add_flow(on_event("large", "order.paid", filter="{{ event_data.total > 100 }}"))
+    caplog.set_level("WARNING", "openrun.events")
+    await app.events.publish([an_event(str(number), data={"total": "many"}) for number in range(5)])
+    await settled(app)
+    assert app.listening.dispatcher.refused == 5
+    (warned,) = caplog.records
+    assert "large" in warned.getMessage()
+
+
 async def test_a_flow_that_is_disabled_takes_no_events(app: App) -> None:
     await app.add_flow(on_event("one", "order.*"))
     await app.store.enable("one", enabled=False)

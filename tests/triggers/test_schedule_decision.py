@@ -106,11 +106,10 @@ def test_ticks_that_are_not_late_all_fire() -> None:
 
 def test_a_long_backlog_is_decided_in_parts_and_only_its_last_tick_fires() -> None:
     row, now, seen = a_row(), BEGIN + 10 * HOUR + 2 * ON_TIME_MS, list[tuple[int, TickOutcome]]()
-    for expected in (now - 1, now - 1, BEGIN + 11 * HOUR):
+    for expected in (now, now, BEGIN + 11 * HOUR):
         decision = decided(row, now, most=4)
         seen += outcomes(decision)
-        assert decision.due_at is not None
-        assert decision.due_at <= expected
+        assert decision.due_at == expected
         row = replace(row, cursor=decision.cursor)
     assert seen == [*((n, COALESCED) for n in range(1, 10)), (10, FIRED)]
 
@@ -191,6 +190,24 @@ def test_caught_up_ticks_overlap_each_other() -> None:
         "queue": [FIRED, QUEUED, QUEUED],
         "cancel_running": [COALESCED, COALESCED, FIRED],
     }
+
+
+@pytest.mark.parametrize("row", [busy, a_row])
+def test_what_has_waited_for_longer_than_the_catch_up_window_is_missed(row: Any) -> None:
+    waits = row(first_queued=BEGIN + HOUR, cursor=BEGIN + 4 * HOUR)
+    in_time = decided(waits, BEGIN + 4 * HOUR, overlap="queue", catch_up_window="3h")
+    assert MISSED not in [each.outcome for each in in_time.ticks]
+    late = decided(waits, BEGIN + 4 * HOUR + 1, overlap="queue", catch_up_window="3h")
+    assert outcomes(late) == [(1, MISSED)]
+    assert late.ticks[0].reason == "it waited for the run before for longer than the catch-up window"
+    # Others may be as stale.
+    assert late.due_at == BEGIN + 4 * HOUR + 1
+
+
+def test_no_later_tick_fires_before_those_that_are_queued_behind_one_that_is_missed() -> None:
+    ended = a_row(first_queued=BEGIN + HOUR, cursor=BEGIN + 4 * HOUR)
+    decision = decided(ended, BEGIN + 5 * HOUR, overlap="queue", catch_up_window="3h")
+    assert outcomes(decision) == [(1, MISSED), (5, QUEUED)]
 
 
 def test_what_is_queued_is_not_forgotten_when_the_overlap_is_changed() -> None:

@@ -15,6 +15,7 @@ ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "
 YEARS_AHEAD = 5
 
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_SPANS = ("0 to 59", "0 to 23", "1 to 31", "1 to 12", "0 to 7, 0 and 7 are Sunday")
 _START = datetime(2001, 1, 1)  # noqa: DTZ001 (wall time; zones have no part in it)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -64,7 +65,7 @@ def next_fires(cron: str, after: datetime, count: int = 3) -> list[datetime]:
     try:
         times = croniter(for_croniter(cron), after, ret_type=datetime, max_years_between_matches=YEARS_AHEAD)
     except ValueError as error:
-        raise ValueError(f"cron {cron!r} cannot be read: {error}") from None
+        raise ValueError(f"cron {cron!r} cannot be read: {_wrong_field(cron) or error}") from None
     fires: list[datetime] = []
     try:
         while len(fires) < count:
@@ -73,6 +74,21 @@ def next_fires(cron: str, after: datetime, count: int = 3) -> list[datetime]:
         if not fires:
             raise ValueError(f"cron {cron!r} does not fire within {YEARS_AHEAD} years") from None
     return fires
+
+
+def _wrong_field(cron: str) -> str | None:
+    """The first field that croniter does not take by itself, and what may stand there."""
+    if cron in ALIASES:
+        return None
+    fields = for_croniter(cron).split(" ")
+    for at, (field, name, span) in enumerate(zip(fields, _FIELDS, _SPANS, strict=True)):
+        alone = ["*"] * len(_FIELDS)
+        alone[at] = field
+        try:
+            croniter(" ".join(alone))
+        except ValueError:
+            return f"{field!r} is no {name} ({span})"
+    return None
 
 
 def _check_grammar(cron: str) -> None:

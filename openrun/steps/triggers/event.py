@@ -29,6 +29,7 @@ _FILTER = (
     "Condition on the event (`event`, `event_type`, `event_data`): one template that comes to true or false."
 )
 _FILTERS = ["{{ event_data.total > 100 }}"]
+_ABOUT = "<<event_data.order_id>>"
 
 
 class EventWanted(BaseModel):
@@ -70,7 +71,7 @@ class TriggerEventConfig(StepConfig):
         min_length=1,
         max_length=FILTER_LENGTH,
         description="With `all_of`: what the events have in common; any go together, when left out.",
-        examples=["<<event_data.order_id>>"],
+        examples=[_ABOUT],
     )
     description: str | None = Field(
         default=None, description="What the trigger is for, for people.", examples=["Greets new users"]
@@ -121,7 +122,8 @@ class TriggerEvent(Step):
             else [(f"/config/all_of/{at}/filter", each.filter) for at, each in enumerate(config.wanted())]
         )
         for place, given in (*places, ("/config/correlation", config.correlation)):
-            fault = None if given is None else _fault(given)
+            example = _ABOUT if place == "/config/correlation" else _FILTERS[0]
+            fault = None if given is None else _fault(given, example)
             if fault is not None:
                 yield place, fault
 
@@ -177,18 +179,18 @@ class TriggerEvent(Step):
             category="trigger",
             examples=(
                 {"event_type": "user.created"},
-                {"event_type": "order.*", "filter": "{{ event_data.total > 100 }}"},
+                {"event_type": "order.*", "filter": _FILTERS[0]},
                 {
                     "all_of": [{"event_type": "order.paid"}, {"event_type": "order.packed"}],
                     "within": "1d",
-                    "correlation": "<<event_data.order_id>>",
+                    "correlation": _ABOUT,
                 },
             ),
         )
 
 
-def _fault(source: str) -> str | None:
-    """What is wrong with a template over an event."""
+def _fault(source: str, example: str) -> str | None:
+    """What is wrong with a template over an event; `example` is one that is right."""
     try:
         compiled = compile_value(source, limits=DEFAULT_LIMITS)
     except TemplateError as error:
@@ -197,5 +199,5 @@ def _fault(source: str) -> str | None:
     if others:
         return f"`{others[0]}` is not known here; a template over an event reads {', '.join(EVENT_ROOTS)}"
     if not compiled.roots:
-        return "it reads nothing of the event; write a template such as '{{ event_data.total > 100 }}'"
+        return f"it reads nothing of the event; write a template such as {example!r}"
     return None

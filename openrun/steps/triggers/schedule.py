@@ -28,7 +28,9 @@ def _timezone(name: str) -> str:
     # Looked up among the known names: opening a zone by the name a document gives may import a module for it.
     known = _known_zones()
     if name not in known:
-        hint = did_you_mean(name, known) or "write an IANA name such as 'Europe/Berlin'"
+        # What is near to an abbreviation, such as CEST, is another one, of another continent.
+        near = did_you_mean(name, known) if "/" in name or not name.isupper() else None
+        hint = near or "write an IANA name such as 'Europe/Berlin'"
         raise ValueError(f"there is no time zone {quoted(name)}; {hint}")
     return name
 

@@ -314,6 +314,16 @@ async def test_an_event_that_is_gathered_again_is_no_act(store: Store) -> None:
     assert await store.gather(replace(first, body="[]", expires_at=NOW * 2)) == [first, second]
 
 
+async def test_of_a_flood_of_one_part_only_the_first_are_read(store: Store) -> None:
+    rows = [gathered(f"e{number}") for number in range(30)]
+    for each in rows:
+        await store.gather(each)
+    other = gathered("other", part=1)
+    assert await store.gather(other) == [*rows[:20], other]
+    await store.ungather(rows[:5])
+    assert await store.gather(other) == [*rows[5:25], other]
+
+
 async def test_what_has_expired_is_gathered_no_more(store: Store) -> None:
     await store.gather(gathered("a", expires_at=NOW + 10))
     later = gathered("b", at=NOW + 10, expires_at=NOW + 20)

@@ -103,6 +103,7 @@ CREATE TABLE gathered (
 );
 
 CREATE INDEX gathered_expiry ON gathered (expires_at);
+CREATE INDEX gathered_in_order ON gathered (place, part, number, expires_at);
 
 -- `state` is queued, running, or leaving (turned away, and not over yet: it counts nowhere). `told` says whether a
 -- running one was asked to make room. Who changes a ticket has locked its run.

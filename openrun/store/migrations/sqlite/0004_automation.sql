@@ -74,6 +74,7 @@ CREATE TABLE gathered (
 ) STRICT;
 
 CREATE INDEX gathered_by_expiry ON gathered (expires_at);
+CREATE INDEX gathered_in_order ON gathered (namespace, flow_id, trigger, key, part, number, expires_at);
 
 -- `state` is queued, running, or leaving (turned away, and not over yet: it counts nowhere). `told` says whether a
 -- running one was asked to make room.

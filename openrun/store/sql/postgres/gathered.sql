@@ -1,5 +1,17 @@
--- Events that wait for others with the same trigger and key, in the order in which they were kept.
-SELECT namespace, flow_id, trigger, key, part, source, event_id, at, expires_at, body
-FROM gathered
-WHERE place = %(place)b AND expires_at > %(at)s
-ORDER BY number;
+-- Events that wait for others with the same trigger and key, in the order in which they were kept: of each part the first
+-- 20.
+WITH RECURSIVE parts (part) AS (
+    SELECT min(g.part) FROM gathered AS g WHERE g.place = %(place)b
+    UNION ALL
+    SELECT (SELECT min(g.part) FROM gathered AS g WHERE g.place = %(place)b AND g.part > parts.part)
+    FROM parts WHERE parts.part IS NOT NULL
+)
+SELECT
+    r.namespace, r.flow_id, r.trigger, r.key, r.part, r.source, r.event_id, r.at, r.expires_at, r.body
+FROM parts CROSS JOIN LATERAL (
+    SELECT * FROM gathered AS g
+    WHERE g.place = %(place)b AND g.part = parts.part AND g.expires_at > %(at)s
+    ORDER BY g.number
+    LIMIT 20
+) AS r
+ORDER BY r.number;
