@@ -1,16 +1,13 @@
 """Processes that fire schedules by a clock that the test turns: a file with an instant in it, the store's for all."""
 
 import asyncio
-import os
 import signal
-from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from openrun.store.base import Store
-from openrun.store.timetable import Move
 
-from .process import DIED, Death, Orders, an_app
+from .process import Death, Orders, an_app, mortal
 
 
 class SharedClock:
@@ -47,26 +44,10 @@ async def _fire(orders: Orders, ear: Connection, clock: SharedClock, death: Deat
     app = an_app(orders, work=True)
     clock.rule(app.store)
     if death is not None:
-        _die(app.store, death)
+        app.store.move = mortal(app.store.move, death)  # type: ignore[method-assign, assignment]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with app:
         ear.send("here")
         await stop.wait()
     ear.send(app.journal.commits)
-
-
-def _die(store: Store, death: Death) -> None:
-    real, count = store.move, 0
-
-    async def move(moves: Sequence[Move]) -> list[bool]:
-        nonlocal count
-        count += 1
-        if (death.when, death.commit) == ("before", count):
-            os._exit(DIED)
-        kept = await real(moves)
-        if (death.when, death.commit) == ("after", count):
-            os._exit(DIED)
-        return kept
-
-    store.move = move  # type: ignore[method-assign]

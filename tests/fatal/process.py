@@ -4,20 +4,21 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from openrun.app import App
 from openrun.core.past import Replayer
 from openrun.runtime.held import HeldRun, Left
 from openrun.runtime.worker import WorkerOptions
 from openrun.steps.catalog import StepCatalog
-from openrun.store.base import Store
-from openrun.store.rows import Slice, Verdict
 
 from .steps import bare, deadly, errands
+
+Given = TypeVar("Given")
+T = TypeVar("T")
 
 POLL = 0.05
 DIED = 99
@@ -86,7 +87,7 @@ def start(orders: Orders, ear: Connection, count: int, key: str, given: dict[str
 async def _work(orders: Orders, ear: Connection) -> None:
     app = an_app(orders, work=True)
     if orders.death is not None:
-        _die(app.store, orders.death)
+        app.store.commit = mortal(app.store.commit, orders.death)  # type: ignore[method-assign, assignment]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with app:
@@ -104,20 +105,21 @@ async def _work(orders: Orders, ear: Connection) -> None:
     ear.send(app.journal.commits)
 
 
-def _die(store: Store, death: Death) -> None:
-    real, count = store.commit, 0
+def mortal(real: Callable[[Given], Awaitable[T]], death: Death) -> Callable[[Given], Coroutine[Any, Any, T]]:
+    """What writes, and ends the process at its call of that number."""
+    count = 0
 
-    async def commit(slices: Sequence[Slice]) -> list[Verdict]:
+    async def call(given: Given) -> T:
         nonlocal count
         count += 1
         if (death.when, death.commit) == ("before", count):
             os._exit(DIED)
-        verdicts = await real(slices)
+        made = await real(given)
         if (death.when, death.commit) == ("after", count):
             os._exit(DIED)
-        return verdicts
+        return made
 
-    store.commit = commit  # type: ignore[method-assign]
+    return call
 
 
 async def _read(orders: Orders, run_id: str) -> tuple[Any, Any]:

@@ -6,7 +6,6 @@ A server that `OPENRUN_TEST_POSTGRES_URL` names is used in its place, where nobo
 import atexit
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import pytest
 from psycopg import sql
 
 from tests.servers.binaries import open_to_all, postgres_binaries
+from tests.servers.finding import free_port, not_there
 
 _SUPERUSER = "postgres"
 _ROOT = 0
@@ -46,7 +46,7 @@ class PostgresServer:
         self._binaries = binaries
         self._home: Path | None = None
         self._settings = {"fsync": "on" if fsync else "off", "max_connections": "200", **(settings or {})}
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -174,13 +174,4 @@ def _server_or_skip() -> PostgresServer:
     try:
         return PostgresServer()
     except NoPostgres as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must test against a real Postgres: {error}")
-        pytest.skip(f"NOT TESTED AGAINST POSTGRES: {error}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        not_there("Postgres", error)

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.finding import free_port, not_there
+
 _START_SECONDS = 20.0
 _LOOK_SECONDS = 0.01
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -42,7 +44,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._home = Path(tempfile.mkdtemp(prefix="openrun-redis-"))
         atexit.register(self.stop)
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -150,13 +152,4 @@ def _server_or_skip() -> RedisServer:
     try:
         return RedisServer()
     except NoRedis as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must test against a real Redis: {error}")
-        pytest.skip(f"NOT TESTED AGAINST REDIS: {error}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        not_there("Redis", error)
