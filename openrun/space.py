@@ -146,10 +146,6 @@ class Space:
         begun = await self._intake.begin(await self._asked(request, replay_of), show)
         return DurableRun(self, begun.run_id, replayed=begun.replayed, is_here=begun.is_here)
 
-    async def birth(self, request: RunRequest) -> Slice:
-        """What makes the run that a trigger asks for, for whoever writes it. Raises as `start` does."""
-        return self._intake.birth(await self._asked(request))
-
     async def _asked(self, request: RunRequest, replay_of: str | None = None) -> Beginning:
         program = await self._known_program(request.flow)
         prepared = prepare(program, request.trigger, request.payload, {}, is_plain=True)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from openrun.runtime.clock import Clock
 from openrun.runtime.outgoing import Outgoing
 from openrun.runtime.redelivery import GONE, Attempted, settled
-from openrun.store.base import Store, StoreUnavailable
+from openrun.store.base import Store, StoreError, StoreUnavailable
 from openrun.store.outbox import NotificationRow, SubscriptionRow
 from openrun.store.projection import in_ms
 
@@ -112,7 +112,7 @@ class Notifier:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         # What cannot be written now comes back after the lease.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(StoreError):
             await self._write()
 
     def hint(self) -> None:

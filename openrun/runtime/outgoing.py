@@ -14,14 +14,13 @@ from openrun.net.standard_webhooks import signed_headers
 from openrun.runtime.clock import Clock
 from openrun.runtime.redelivery import Attempted, judged
 from openrun.runtime.surroundings import secrets_of
+from openrun.steps.execution.emit import MOST_HOPS
 from openrun.store.base import StoreUnavailable
 from openrun.store.outbox import NotificationRow, SubscriptionRow
 
 EVENTS = "openrun:events"
 """The address that stands for the event bus of the namespace."""
 TIMEOUT = 20.0
-MOST_HOPS = 8
-"""Events between what came from outside and the last one that is published."""
 
 Publish = Callable[[str, CloudEvent], Awaitable[object]]
 """Puts an event on the bus of a namespace; when it returns, the event is kept."""

@@ -2,9 +2,9 @@
 
 from openrun.core.strict_json import canonical
 from openrun.definition.program import Program
-from openrun.runtime.messages import MessageKind
 from openrun.steps.triggers.schedule import TriggerSchedule, TriggerScheduleConfig
 from openrun.steps.triggers.ticks import Ticks, delay
+from openrun.store.admission import cancel_message
 from openrun.store.rows import Message
 from openrun.store.timetable import ScheduleRow
 
@@ -32,10 +32,7 @@ def spec_of(config: TriggerScheduleConfig) -> str:
 def room_for_the_next(trigger: str, run_id: str) -> Message:
     """Asks the run that a schedule has started to end, for the next one is due."""
     reason = f"schedule {trigger!r} is due again, and its overlap is `cancel_running`"
-    body = {"reason": reason, "hard": False, "compensate": False}
-    return Message(
-        run_id=run_id, kind=MessageKind.CANCEL, key=f"{MessageKind.CANCEL}:schedule:{trigger}", body=body
-    )
+    return cancel_message(run_id, reason, f"cancel:schedule:{trigger}")
 
 
 def _row(program: Program, namespace: str, step: TriggerSchedule, now: int) -> ScheduleRow:

@@ -94,10 +94,10 @@ def hold_of(birth: Birth) -> str | None:
     return f"{QUEUED}: flow_control{lane} of flow {birth.flow_id!r}"
 
 
-def cancel_message(run_id: str, reason: str) -> Message:
+def cancel_message(run_id: str, reason: str, key: str = _MESSAGE_KEY) -> Message:
     """What ends a run that is turned away or has to make room."""
     body = {"reason": reason, "hard": False, "compensate": False}
-    return Message(run_id=run_id, kind="cancel", key=_MESSAGE_KEY, body=body)
+    return Message(run_id=run_id, kind="cancel", key=key, body=body)
 
 
 def shares(rooms: int, lanes: int) -> int:

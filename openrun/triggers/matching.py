@@ -8,7 +8,7 @@ there are.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from openrun.bus.cloud_event import CloudEvent
@@ -196,15 +196,6 @@ def _holds(match: Match, condition: Compiled, view: EventView, refuse: Refuse) -
         refuse(match, f"the filter comes to {kind_of(value)}, neither to true nor to false")
         return False
     return value
-
-
-def types_of(triggers: Iterable[EventTrigger]) -> Mapping[str, list[EventTrigger]]:
-    """The triggers by the patterns that they look for."""
-    found: dict[str, list[EventTrigger]] = {}
-    for trigger in triggers:
-        for wanted in trigger.config.wanted():
-            found.setdefault(wanted.event_type, []).append(trigger)
-    return found
 
 
 def _plant(tree: _Node, pattern: str, match: Match) -> None:

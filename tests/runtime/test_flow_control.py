@@ -2,19 +2,30 @@
 
 import asyncio
 import random
+from datetime import timedelta
 
 import pytest
 
-from openrun import Flow, PermanentError, StepForeach, StepSubflow, TriggerManual
+from openrun import (
+    Flow,
+    FlowControl,
+    PermanentError,
+    StepForeach,
+    StepSubflow,
+    TriggerManual,
+    TriggerSchedule,
+)
 from openrun.app import App, DurableRun
 from openrun.core.events import StepStarted
 from openrun.core.types import RunStatus
 from openrun.house.owners import owner_of
+from openrun.steps.execution.fail import StepFail, StepFailConfig
 from openrun.steps.execution.foreach import StepForeachConfig
 from openrun.steps.execution.subflow import StepSubflowConfig
+from openrun.steps.triggers.schedule import TriggerScheduleConfig
 from openrun.store.memory import MemoryStore
-from openrun.store.rows import Committed, RunFilter
-from openrun.triggers.base import RunRequest
+from openrun.store.rows import RunFilter
+from openrun.store.tickets import LaneFilter
 from tests.runtime.bench import OPTIONS, Bench, a_bench, row_of, status_of, why
 from tests.store.given import until
 
@@ -359,16 +370,18 @@ async def test_forks_retries_and_replays_take_their_turn() -> None:
         await bench.assert_clean()
 
 
-async def test_a_birth_that_somebody_else_writes_has_a_ticket() -> None:
-    async with a_bench(alone()) as bench:
-        payload = {"body": {"name": "a", "key": "acme"}}
-        request = RunRequest(flow="work", trigger="begin", payload=payload, fingerprint="")
-        part = await bench.app.birth(request)
-        assert part.birth is not None
-        assert part.birth.ticket is not None
-        assert (part.worker, part.birth.ticket.key) == (None, "acme")
-        assert await bench.app.store.commit([part]) == [Committed()]
-        await bench.begins("a")
+async def test_the_runs_of_ticks_take_their_turn() -> None:
+    hourly = TriggerSchedule(id="hour", config=TriggerScheduleConfig(interval="1h"))
+    flow = Flow("Hourly", flow_control=FlowControl(concurrency=1)).add(
+        hourly >> StepFail(id="end", config=StepFailConfig(message="no"))
+    )
+    async with App(":memory:", flows=[flow], work=False) as app:
+        now = app.clock.now()
+        fired = (await app.schedules.backfill("hourly", "hour", now - timedelta(hours=3), now)).fired
+        assert len(fired) == 3
+        assert {owner_of(await app.row(str(tick.run_id))) for tick in fired} == {"queued"}
+        (lane,) = await app.store.lanes(LaneFilter())
+        assert (lane.running, lane.queued) == (0, 3)
 
 
 async def test_a_start_without_its_key_is_refused_and_nothing_is_kept() -> None:
